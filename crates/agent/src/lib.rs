@@ -1,0 +1,1 @@
+//! The device's side: observe, check in, plan, act

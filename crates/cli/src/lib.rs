@@ -1,0 +1,1 @@
+//! The programs: claviger and claviger-agent

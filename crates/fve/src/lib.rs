@@ -1,0 +1,1 @@
+//! BitLocker volumes: read, create, convert in place, protectors, rotation

@@ -1,0 +1,1 @@
+//! Recovery service, policy service, portals, sign-in, jobs
