@@ -1,0 +1,46 @@
+//! Why an NTFS volume cannot be read or changed.
+
+use std::io;
+
+/// Why an NTFS volume cannot be read or changed. Nothing was written unless it
+/// is [`Io`](Self::Io) during an apply or release.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NtfsError {
+    /// The volume holds something else.
+    #[error("not an NTFS volume: found {found}")]
+    NotNtfs {
+        /// What it looks like: `exFAT`, `FAT`, `BitLocker`, `ReFS`, `nothing known`.
+        found: String,
+    },
+    /// A structure contradicts itself or another one.
+    #[error("the NTFS file system is damaged: {0}")]
+    Damaged(String),
+    /// A legal form that this code does not handle.
+    #[error("this NTFS file system cannot be changed here: {0}")]
+    Unsupported(String),
+    /// The file system was not unmounted cleanly.
+    #[error("the NTFS file system is not clean: {0}")]
+    Dirty(String),
+    /// Too little room.
+    #[error("not enough free space: {needed} bytes needed, {free} bytes free")]
+    NoSpace {
+        /// Bytes the regions need, in whole clusters.
+        needed: u64,
+        /// Free bytes.
+        free: u64,
+    },
+    /// Room enough, but in pieces too small.
+    #[error("no contiguous free run of {needed} bytes for the {what}; the longest is {longest} bytes")]
+    NoRun {
+        /// Which region.
+        what: &'static str,
+        /// Bytes the region needs, in whole clusters.
+        needed: u64,
+        /// The longest free run.
+        longest: u64,
+    },
+    /// The device failed.
+    #[error("the device failed: {0}")]
+    Io(#[from] io::Error),
+}
