@@ -1,0 +1,66 @@
+//! The server's view of each escrowed key.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ProtectorId, VolumeId};
+use crate::time::Timestamp;
+
+/// Where an escrowed recovery password stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// Stored, never told to anybody.
+    Live,
+    /// Told to somebody: exposed until it is replaced (P5).
+    Disclosed,
+    /// Replaced: the device reported a volume that no longer carries it. Kept for ever (P6).
+    Superseded,
+}
+
+/// Whether the server has seen that the stored password opens that very volume (P8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProofState {
+    /// Not yet tried.
+    NotProven,
+    /// The password opened the volume's own metadata.
+    Proven,
+    /// It was tried and did not open it: the volume is not recoverable by this key.
+    Failed,
+}
+
+/// What the server tells a device about one of its protectors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerEntry {
+    /// The volume.
+    pub volume: VolumeId,
+    /// The recovery password's protector.
+    pub protector: ProtectorId,
+    /// Its state.
+    pub state: KeyState,
+    /// Whether it is proven.
+    pub proof: ProofState,
+    /// When the server acknowledged it.
+    pub escrowed_at: Timestamp,
+}
+
+/// All entries that concern one device. A protector without an entry is unknown to the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Ledger(pub Vec<LedgerEntry>);
+
+impl Ledger {
+    /// The entry of a protector on a volume.
+    #[must_use]
+    pub fn entry(&self, volume: VolumeId, protector: ProtectorId) -> Option<&LedgerEntry> {
+        self.0.iter().find(|e| e.volume == volume && e.protector == protector)
+    }
+
+    /// Whether the server durably holds this protector's password and may rely on it (a failed proof does not count).
+    #[must_use]
+    pub fn holds(&self, volume: VolumeId, protector: ProtectorId) -> bool {
+        self.entry(volume, protector)
+            .is_some_and(|e| e.proof != ProofState::Failed)
+    }
+}
