@@ -1,1 +1,3 @@
-//! The device's side: observe, check in, plan, act
+//! The device's side: observe, check in, plan, act, observe again.
+
+pub mod provider;

@@ -1,0 +1,18 @@
+//! How large things may be. Both sides check; the server answers 413 or 422 with the limit in words.
+
+/// Version of the protocol that this code speaks; it is part of each path (`/agent/v1/…`).
+pub const VERSION: u32 = 1;
+/// Longest request body in bytes. An escrow carries 64 KiB of metadata in base64.
+pub const MAX_BODY: usize = 512 * 1024;
+/// Size of a volume's metadata copy in bytes.
+pub const METADATA_LEN: usize = 65536;
+/// Longest text field (host name, label, model), in bytes.
+pub const MAX_TEXT: usize = 260;
+/// Most volumes a device may report.
+pub const MAX_VOLUMES: usize = 128;
+/// Most protectors a volume may report.
+pub const MAX_PROTECTORS: usize = 128;
+/// Most local users a device may report.
+pub const MAX_USERS: usize = 256;
+/// Longest time a held request may be held, in seconds.
+pub const MAX_WAIT_SECONDS: u32 = 300;
