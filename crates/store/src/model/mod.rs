@@ -1,0 +1,26 @@
+//! What is kept, as plain values.
+
+mod account;
+mod audit;
+mod device;
+mod key;
+mod page;
+mod policy;
+mod request;
+mod summary;
+mod token;
+
+pub use account::{Account, AccountChange, LockRule, NewAccount, NewSession, PasswordHash, SecretHash, Session};
+pub use audit::{AuditQuery, Checkpoint, device_of, subject};
+pub use device::{
+    CheckInView, Device, DeviceQuery, DeviceRow, DeviceSort, InventoryOutcome, NewDevice, Report, VolumeRecord,
+};
+pub use key::{
+    Disclosed, Escrowed, FoundKey, KeyName, KeyRecord, KeySearch, KeyVersion, NewEscrow, ProofJob, ProofResult,
+    SealedBytes,
+};
+pub use page::{Direction, Page, Paging};
+pub use policy::{NewPolicy, PolicyVersion};
+pub use request::{DeviceRequest, NewRequest, RequestKind};
+pub use summary::{KeyTally, Summary};
+pub use token::{NewToken, Token, TokenId};
