@@ -4,33 +4,55 @@ use serde::{Deserialize, Serialize};
 
 use crate::inventory::Inventory;
 use crate::ledger::Ledger;
-use crate::policy::Policy;
+use crate::policy::{Encryption, Policy};
+use crate::volume::VolumeKind;
+
+pub use category::{ErrorCategory, StatusCategory};
+
+mod category;
+mod volume;
 
 /// Why a volume is not compliant; the numbers are those of `ReasonsForNonCompliance`.
+///
+/// [`evaluate`] gives all of them but 7, 8 and 12, whose facts (password settings, system partition) are not yet part of
+/// policy and inventory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
-#[expect(
-    missing_docs,
-    reason = "the names are the documented meanings; `Reason::sentence` says them in full"
-)]
 pub enum Reason {
+    /// The cipher is not AES-256 (the legacy check, for policies that ask for AES-CBC-256).
     CipherNotAes256 = 0,
+    /// Policy wants it encrypted; it is not, or not wholly.
     MustEncrypt = 1,
+    /// Policy forbids encryption; it is encrypted.
     MustNotEncrypt = 2,
+    /// A TPM protector is required and absent.
     TpmProtectorMissing = 3,
+    /// TPM+PIN is required and absent, or defeated by a plain TPM protector beside it.
     TpmPinProtectorMissing = 4,
+    /// A machine without TPM cannot be compliant.
     NonTpmNotAllowed = 5,
+    /// It has a TPM protector, but the TPM is not visible.
     TpmNotVisible = 6,
+    /// A password protector is required and absent. Comes with the password settings.
     PasswordProtectorMissing = 7,
+    /// A password protector is there and forbidden. Comes with the password settings.
     PasswordProtectorForbidden = 8,
+    /// Automatic unlocking is required and off.
     AutoUnlockMissing = 9,
+    /// Automatic unlocking is forbidden and on.
     AutoUnlockForbidden = 10,
+    /// Policy contradicts itself.
     PolicyConflict = 11,
+    /// The operating system volume needs a separate system partition. Comes with the report of partitions.
     SystemVolumeMissing = 12,
+    /// Protection is suspended.
     ProtectionSuspended = 13,
+    /// It unlocks automatically by an operating system volume that is not encrypted.
     AutoUnlockUnsafe = 14,
+    /// The cipher is weaker than XTS-AES-128.
     CipherBelowXts128 = 15,
+    /// The cipher is weaker than XTS-AES-256.
     CipherBelowXts256 = 16,
 }
 
@@ -73,11 +95,124 @@ pub struct Compliance {
 }
 
 /// Evaluates a device; the same function runs on the device and on the server.
+///
+/// The operating system volume and fixed drives decide. One that is not compliant makes the device non-compliant; else one
+/// that is unknown makes it unknown; drives on which policy says nothing do not count unless there are no others.
 #[must_use]
 pub fn evaluate(policy: &Policy, inventory: &Inventory, ledger: &Ledger) -> Compliance {
-    let _ = (policy, inventory, ledger);
-    Compliance {
-        verdict: Verdict::Unknown,
-        volumes: Vec::new(),
+    let managed = policy.manages(inventory);
+    let volumes: Vec<VolumeCompliance> = inventory
+        .volumes
+        .iter()
+        .map(|volume| {
+            let (verdict, reasons) = if managed {
+                volume::judge(policy, inventory, volume)
+            } else {
+                (Verdict::NotApplicable, Vec::new())
+            };
+            VolumeCompliance {
+                device: volume.device.clone(),
+                verdict,
+                reasons,
+                escrowed: volume::escrowed(volume, ledger),
+            }
+        })
+        .collect();
+    let verdict = if managed {
+        device_verdict(policy, inventory, &volumes)
+    } else {
+        Verdict::NotApplicable
+    };
+    Compliance { verdict, volumes }
+}
+
+fn device_verdict(policy: &Policy, inventory: &Inventory, volumes: &[VolumeCompliance]) -> Verdict {
+    let os_missing = policy.os.encryption != Encryption::NotConfigured && inventory.os_volume().is_none();
+    let mut deciding = inventory
+        .volumes
+        .iter()
+        .zip(volumes)
+        .filter(|(report, _)| report.kind != VolumeKind::Removable)
+        .map(|(_, compliance)| compliance.verdict)
+        .collect::<Vec<_>>();
+    if os_missing {
+        deciding.push(Verdict::Unknown);
+    }
+    [Verdict::NonCompliant, Verdict::Unknown, Verdict::Compliant]
+        .into_iter()
+        .find(|verdict| deciding.contains(verdict))
+        .unwrap_or(Verdict::NotEnforced)
+}
+
+impl Reason {
+    /// All reasons, by code.
+    pub const ALL: [Self; 17] = [
+        Self::CipherNotAes256,
+        Self::MustEncrypt,
+        Self::MustNotEncrypt,
+        Self::TpmProtectorMissing,
+        Self::TpmPinProtectorMissing,
+        Self::NonTpmNotAllowed,
+        Self::TpmNotVisible,
+        Self::PasswordProtectorMissing,
+        Self::PasswordProtectorForbidden,
+        Self::AutoUnlockMissing,
+        Self::AutoUnlockForbidden,
+        Self::PolicyConflict,
+        Self::SystemVolumeMissing,
+        Self::ProtectionSuspended,
+        Self::AutoUnlockUnsafe,
+        Self::CipherBelowXts128,
+        Self::CipherBelowXts256,
+    ];
+
+    /// The number in `ReasonsForNonCompliance`, 0–16.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// A sentence for an administrator.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::CipherNotAes256 => "The drive's cipher is weaker than the AES-256 that policy asks for.",
+            Self::MustEncrypt => "Policy asks for encryption, and the drive is not fully encrypted.",
+            Self::MustNotEncrypt => "Policy forbids encryption, and the drive is encrypted.",
+            Self::TpmProtectorMissing => "Policy asks for a TPM protector, and the drive has none.",
+            Self::TpmPinProtectorMissing => {
+                "Policy asks for TPM and PIN, and the drive has no such protector or starts by the TPM alone."
+            }
+            Self::NonTpmNotAllowed => "Policy asks for a TPM, and the machine has none.",
+            Self::TpmNotVisible => "The drive has a TPM protector, but the machine's TPM is not visible.",
+            Self::PasswordProtectorMissing => "Policy asks for a password on the drive, and there is none.",
+            Self::PasswordProtectorForbidden => "Policy forbids a password on the drive, and there is one.",
+            Self::AutoUnlockMissing => "Policy asks that the drive unlocks automatically, and it does not.",
+            Self::AutoUnlockForbidden => "Policy forbids that the drive unlocks automatically, and it does.",
+            Self::PolicyConflict => "The policy's settings contradict each other.",
+            Self::SystemVolumeMissing => "The operating system drive needs a separate system partition.",
+            Self::ProtectionSuspended => {
+                "Protection is suspended: the drive is encrypted, but its key lies open on it."
+            }
+            Self::AutoUnlockUnsafe => {
+                "The drive unlocks automatically by a key that lies on an operating system drive that is not encrypted."
+            }
+            Self::CipherBelowXts128 => "The drive's cipher is weaker than the XTS-AES-128 that policy asks for.",
+            Self::CipherBelowXts256 => "The drive's cipher is weaker than the XTS-AES-256 that policy asks for.",
+        }
+    }
+}
+
+impl Verdict {
+    /// `Compliant` in the client's inventory: 0 not compliant, 1 compliant, 2 not applicable; none while nothing can be
+    /// said or nothing is enforced.
+    #[must_use]
+    pub fn code(self) -> Option<u8> {
+        match self {
+            Self::NonCompliant => Some(0),
+            Self::Compliant => Some(1),
+            Self::NotApplicable => Some(2),
+            Self::NotEnforced | Self::Unknown => None,
+        }
     }
 }

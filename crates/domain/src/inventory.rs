@@ -123,4 +123,40 @@ impl VolumeReport {
     pub fn is_encrypted_at_all(&self) -> bool {
         self.conversion != ConversionStatus::FullyDecrypted
     }
+
+    /// Whether a person can tell what is on it: neither locked nor of unknown protection.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.lock == LockStatus::Unlocked && self.protection != ProtectionStatus::Unknown
+    }
+
+    /// Whether a clear key opens it although it is encrypted, and how many restarts that will last (0: until resumed).
+    ///
+    /// `GetSuspendCount` answers for operating system volumes only; a data volume that is fully encrypted and yet
+    /// unprotected is suspended until resumed. While conversion goes on, "unprotected" is normal and says nothing.
+    #[must_use]
+    pub fn suspension(&self) -> Option<u8> {
+        if !self.is_encrypted_at_all() {
+            return None;
+        }
+        match (self.suspend_count, self.conversion, self.protection) {
+            (Some(restarts), _, _) => Some(restarts),
+            (None, ConversionStatus::FullyEncrypted, ProtectionStatus::Off) => Some(0),
+            _ => None,
+        }
+    }
+
+    /// What people call it: its letter or mount point, or else the provider's name.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        self.letter.as_deref().unwrap_or(&self.device)
+    }
+}
+
+impl Inventory {
+    /// The first operating system volume.
+    #[must_use]
+    pub fn os_volume(&self) -> Option<&VolumeReport> {
+        self.volumes.iter().find(|v| v.kind == VolumeKind::Os)
+    }
 }

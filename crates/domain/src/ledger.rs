@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ProtectorId, VolumeId};
+use crate::inventory::VolumeReport;
 use crate::time::Timestamp;
 
 /// Where an escrowed recovery password stands.
@@ -62,5 +63,19 @@ impl Ledger {
     pub fn holds(&self, volume: VolumeId, protector: ProtectorId) -> bool {
         self.entry(volume, protector)
             .is_some_and(|e| e.proof != ProofState::Failed)
+    }
+
+    /// Whether the server has any key of this volume, in whatever state.
+    #[must_use]
+    pub fn knows(&self, volume: VolumeId) -> bool {
+        self.0.iter().any(|e| e.volume == volume)
+    }
+
+    /// Whether the volume carries a recovery password that the server holds.
+    #[must_use]
+    pub fn holds_one_of(&self, report: &VolumeReport) -> bool {
+        report
+            .volume
+            .is_some_and(|volume| report.recovery_passwords().any(|p| self.holds(volume, p)))
     }
 }

@@ -8,6 +8,11 @@ use crate::ledger::Ledger;
 use crate::policy::Policy;
 use crate::volume::{EncryptionExtent, EncryptionMethod};
 
+mod auto_unlock;
+mod decide;
+mod keys;
+mod start_up;
+
 /// What else matters at the moment of planning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Situation {
@@ -15,7 +20,8 @@ pub struct Situation {
     pub server_reachable: bool,
     /// A PIN that the user has chosen is at hand (for TPM+PIN); the plan never carries the PIN itself.
     pub pin_available: bool,
-    /// Rotations that the server asked for: all recovery passwords of these volumes; empty list in `Some`: of all volumes.
+    /// Rotations that the server asked for. Only the recovery passwords that a request names are replaced, so that a
+    /// request which was carried out asks for nothing more.
     pub rotate: Vec<RotateRequest>,
 }
 
@@ -29,46 +35,83 @@ pub struct RotateRequest {
     pub protectors: Vec<ProtectorId>,
 }
 
-/// One step. The executor carries the steps out in order and stops at the first that fails.
+/// One step. The executor carries the steps out in order; after a step that fails, no later step of the same volume is
+/// carried out. Steps of other volumes do not depend on it: where they seem to (a data volume's automatic unlocking
+/// before the operating system volume is decrypted), the provider itself refuses.
 /// `device` is the provider's name of the volume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
     /// `ProtectKeyWithNumericalPassword`; the new protector's id becomes known by carrying it out.
-    AddRecoveryPassword { device: String },
+    AddRecoveryPassword {
+        /// The provider's name of the volume.
+        device: String,
+    },
     /// Read the password back from the volume, seal it and wait until the server acknowledged it.
     /// `protector: None` means "every recovery password of this volume that the ledger does not hold", which includes one just added.
     Escrow {
+        /// The provider's name of the volume.
         device: String,
+        /// Which one; none: every one that the ledger does not hold.
         protector: Option<ProtectorId>,
     },
     /// `ProtectKeyWithTPM`.
-    AddTpm { device: String },
+    AddTpm {
+        /// The provider's name of the volume.
+        device: String,
+    },
     /// `ProtectKeyWithTPMAndPIN`; the executor takes the PIN from the situation's source.
-    AddTpmPin { device: String },
+    AddTpmPin {
+        /// The provider's name of the volume.
+        device: String,
+    },
     /// `ProtectKeyWithExternalKey` and `EnableAutoUnlock`.
-    AddAutoUnlock { device: String },
+    AddAutoUnlock {
+        /// The provider's name of the volume.
+        device: String,
+    },
     /// `DisableAutoUnlock` and deletion of its protector.
-    RemoveAutoUnlock { device: String },
+    RemoveAutoUnlock {
+        /// The provider's name of the volume.
+        device: String,
+    },
     /// `Encrypt`; refused by the executor unless a recovery password of the volume was acknowledged, when `after_escrow`.
     Encrypt {
+        /// The provider's name of the volume.
         device: String,
+        /// With which method; equal to the present one where a part is encrypted already.
         method: EncryptionMethod,
+        /// All sectors, or those in use.
         extent: EncryptionExtent,
+        /// Policy asks for escrow, so an acknowledged recovery password comes first (P1).
         after_escrow: bool,
     },
     /// `ResumeConversion`.
-    ResumeConversion { device: String },
+    ResumeConversion {
+        /// The provider's name of the volume.
+        device: String,
+    },
     /// `EnableKeyProtectors`: ends a suspension. Same guard as `Encrypt` when `after_escrow`.
-    EnableProtectors { device: String, after_escrow: bool },
+    EnableProtectors {
+        /// The provider's name of the volume.
+        device: String,
+        /// Policy asks for escrow, so an acknowledged recovery password comes first (P1).
+        after_escrow: bool,
+    },
     /// `DeleteKeyProtector`; when `replaced`, refused unless another recovery password of the volume was acknowledged (P2).
     DeleteProtector {
+        /// The provider's name of the volume.
         device: String,
+        /// Which one.
         protector: ProtectorId,
+        /// It is a recovery password, and another one of this volume must have been acknowledged (P2).
         replaced: bool,
     },
     /// `Decrypt`.
-    Decrypt { device: String },
+    Decrypt {
+        /// The provider's name of the volume.
+        device: String,
+    },
 }
 
 /// What is to be done now, and what stands in the way of more.
@@ -90,8 +133,27 @@ pub struct Blocked {
 }
 
 /// Decides what a device does next. Pure and idempotent: planning again after the steps were carried out gives no steps.
+///
+/// | situation | steps |
+/// |---|---|
+/// | must be encrypted, is not | recovery password → escrow → start-up protector or automatic unlocking → `Encrypt` |
+/// | encrypted already | what it carries is read back and escrowed; the drive is never encrypted anew |
+/// | password disclosed, superseded, asked to rotate, or proof failed | add → escrow → delete the old one |
+/// | suspended for ever | `EnableKeyProtectors`, once a recovery password is held; a suspension counted in restarts is left |
+/// | encryption paused | `ResumeConversion`, once a recovery password is held |
+/// | must not be encrypted | `Decrypt`; data volumes let go of the operating system volume first |
+/// | locked | nothing, and a note |
+/// | server not reachable | nothing that needs escrow, no deletion |
 #[must_use]
 pub fn plan(policy: &Policy, inventory: &Inventory, ledger: &Ledger, situation: &Situation) -> Plan {
-    let _ = (policy, inventory, ledger, situation);
-    Plan::default()
+    if !policy.manages(inventory) {
+        return Plan::default();
+    }
+    decide::Decision {
+        policy,
+        inventory,
+        ledger,
+        situation,
+    }
+    .plan()
 }

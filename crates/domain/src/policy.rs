@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::inventory::Inventory;
 use crate::volume::{EncryptionExtent, EncryptionMethod, VolumeKind};
 
 /// A whole policy. `Default` configures nothing: such a device is "not enforced".
@@ -112,6 +113,8 @@ pub struct Client {
     pub check_interval_minutes: u32,
     /// Replace a recovery password after it was disclosed (P5).
     pub rotate_after_disclosure: bool,
+    /// Virtual machines are managed too; otherwise nothing is done on them, and compliance does not apply.
+    pub manage_virtual_machines: bool,
 }
 
 impl Default for OsDrive {
@@ -153,6 +156,7 @@ impl Default for Client {
             escrow: true,
             check_interval_minutes: 90,
             rotate_after_disclosure: true,
+            manage_virtual_machines: false,
         }
     }
 }
@@ -182,6 +186,12 @@ impl Policy {
             method,
             extent,
         }
+    }
+
+    /// Whether this device is managed at all: a virtual machine only when policy says so.
+    #[must_use]
+    pub fn manages(&self, inventory: &Inventory) -> bool {
+        !inventory.virtual_machine || self.client.manage_virtual_machines
     }
 
     /// How often a device asks.

@@ -122,3 +122,58 @@ pub enum ProtectorType {
     /// Account or group in Active Directory.
     AdSid = 10,
 }
+
+impl EncryptionMethod {
+    /// Whether a drive can be encrypted with this method now: both providers write XTS-AES only.
+    #[must_use]
+    pub fn can_be_written(self) -> bool {
+        matches!(self, Self::XtsAes128 | Self::XtsAes256)
+    }
+
+    /// Whether a drive encrypted with this method satisfies a policy that asks for `wanted`; a stronger one does.
+    #[must_use]
+    pub fn satisfies(self, wanted: Self) -> bool {
+        match wanted {
+            Self::XtsAes128 => matches!(self, Self::XtsAes128 | Self::XtsAes256),
+            Self::XtsAes256 => self == Self::XtsAes256,
+            Self::Aes128 => matches!(self, Self::Aes128 | Self::Aes256 | Self::XtsAes128 | Self::XtsAes256),
+            Self::Aes256 => matches!(self, Self::Aes256 | Self::XtsAes256),
+            Self::Aes128Diffuser => matches!(self, Self::Aes128Diffuser | Self::Aes256Diffuser),
+            Self::None => true,
+            Self::Aes256Diffuser | Self::Hardware | Self::Unknown => self == wanted,
+        }
+    }
+
+    /// The name that people use: "XTS-AES-256".
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Aes128Diffuser => "AES-CBC-128 with diffuser",
+            Self::Aes256Diffuser => "AES-CBC-256 with diffuser",
+            Self::Aes128 => "AES-CBC-128",
+            Self::Aes256 => "AES-CBC-256",
+            Self::Hardware => "the drive's own encryption",
+            Self::XtsAes128 => "XTS-AES-128",
+            Self::XtsAes256 => "XTS-AES-256",
+            Self::Unknown => "an unknown method",
+        }
+    }
+}
+
+impl ProtectorType {
+    /// Whether the TPM takes part. A volume carries at most one of each such type.
+    #[must_use]
+    pub fn uses_tpm(self) -> bool {
+        matches!(
+            self,
+            Self::Tpm | Self::TpmPin | Self::TpmStartupKey | Self::TpmPinStartupKey | Self::TpmNetworkKey
+        )
+    }
+
+    /// Whether the TPM opens the volume only together with a PIN.
+    #[must_use]
+    pub fn asks_for_pin(self) -> bool {
+        matches!(self, Self::TpmPin | Self::TpmPinStartupKey)
+    }
+}

@@ -1,0 +1,102 @@
+//! The verdict on one volume.
+
+use super::{Reason, Verdict};
+use crate::inventory::{Inventory, Tpm, VolumeReport};
+use crate::ledger::{KeyState, Ledger, ProofState};
+use crate::policy::{AutoUnlock, Encryption, OsProtector, Policy};
+use crate::volume::{ConversionStatus, EncryptionMethod, ProtectorType, VolumeKind};
+
+pub(super) fn judge(policy: &Policy, inventory: &Inventory, volume: &VolumeReport) -> (Verdict, Vec<Reason>) {
+    let mut reasons = match policy.rule(volume.kind).encryption {
+        Encryption::NotConfigured => return (Verdict::NotEnforced, Vec::new()),
+        // Only an encrypted volume can be locked, so that much is certain.
+        Encryption::Forbid if !volume.is_readable() || volume.is_encrypted_at_all() => vec![Reason::MustNotEncrypt],
+        Encryption::Forbid => Vec::new(),
+        Encryption::Require if !volume.is_readable() => return (Verdict::Unknown, Vec::new()),
+        Encryption::Require => required(policy, inventory, volume),
+    };
+    reasons.sort_unstable();
+    reasons.dedup();
+    if reasons.is_empty() {
+        (Verdict::Compliant, reasons)
+    } else {
+        (Verdict::NonCompliant, reasons)
+    }
+}
+
+/// Whether the server holds a recovery password of it. A locked volume may not list its protectors; then any key that
+/// was not superseded counts.
+pub(super) fn escrowed(report: &VolumeReport, ledger: &Ledger) -> bool {
+    if report.is_readable() || !report.protectors.is_empty() {
+        return ledger.holds_one_of(report);
+    }
+    ledger
+        .0
+        .iter()
+        .any(|e| Some(e.volume) == report.volume && e.proof != ProofState::Failed && e.state != KeyState::Superseded)
+}
+
+fn required(policy: &Policy, inventory: &Inventory, volume: &VolumeReport) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if volume.conversion != ConversionStatus::FullyEncrypted {
+        reasons.push(Reason::MustEncrypt);
+    }
+    if volume.is_encrypted_at_all() {
+        reasons.extend(cipher(policy.rule(volume.kind).method, volume.method));
+        if volume.suspension().is_some() {
+            reasons.push(Reason::ProtectionSuspended);
+        }
+    }
+    match volume.kind {
+        VolumeKind::Os => reasons.extend(start_up(policy.os.protector, &inventory.tpm, volume)),
+        VolumeKind::Fixed => reasons.extend(auto_unlock(policy, inventory, volume)),
+        VolumeKind::Removable => {}
+    }
+    reasons
+}
+
+fn cipher(wanted: EncryptionMethod, present: EncryptionMethod) -> Option<Reason> {
+    if present.satisfies(wanted) {
+        return None;
+    }
+    Some(match wanted {
+        EncryptionMethod::XtsAes256 => Reason::CipherBelowXts256,
+        EncryptionMethod::Aes256 | EncryptionMethod::Aes256Diffuser => Reason::CipherNotAes256,
+        _ => Reason::CipherBelowXts128,
+    })
+}
+
+/// A drive that is not encrypted at all misses its encryption; its protectors are no extra fault. A missing TPM is: it
+/// says why.
+fn start_up(wanted: OsProtector, tpm: &Tpm, volume: &VolumeReport) -> Option<Reason> {
+    let by_tpm = volume.protectors.iter().any(|p| p.kind.uses_tpm());
+    let by_pin = volume.protectors.iter().any(|p| p.kind.asks_for_pin());
+    match (tpm, wanted) {
+        (Tpm::Absent, _) if by_tpm => Some(Reason::TpmNotVisible),
+        (Tpm::Absent, _) => Some(Reason::NonTpmNotAllowed),
+        _ if !volume.is_encrypted_at_all() => None,
+        (_, OsProtector::Tpm) if !by_tpm => Some(Reason::TpmProtectorMissing),
+        (_, OsProtector::TpmPin) if !by_pin || volume.has(ProtectorType::Tpm) => Some(Reason::TpmPinProtectorMissing),
+        _ => None,
+    }
+}
+
+fn auto_unlock(policy: &Policy, inventory: &Inventory, volume: &VolumeReport) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let wanted = policy.fixed.auto_unlock;
+    let on = volume.auto_unlock == Some(true);
+    if wanted == AutoUnlock::Require && policy.os.encryption == Encryption::Forbid {
+        reasons.push(Reason::PolicyConflict);
+    } else if wanted == AutoUnlock::Require && !on && volume.is_encrypted_at_all() {
+        reasons.push(Reason::AutoUnlockMissing);
+    } else if wanted == AutoUnlock::Prohibit && on {
+        reasons.push(Reason::AutoUnlockForbidden);
+    }
+    let os_open = inventory
+        .os_volume()
+        .is_some_and(|os| os.conversion == ConversionStatus::FullyDecrypted);
+    if on && os_open {
+        reasons.push(Reason::AutoUnlockUnsafe);
+    }
+    reasons
+}

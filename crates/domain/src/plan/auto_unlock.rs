@@ -1,0 +1,126 @@
+//! Automatic unlocking of fixed data volumes: its key lies on the operating system volume, so that comes first.
+
+use super::Action;
+use super::decide::{Decision, Steps};
+use super::keys::KeySteps;
+use super::start_up::Start;
+use crate::inventory::VolumeReport;
+use crate::policy::{AutoUnlock, Encryption};
+use crate::volume::{ConversionStatus, ProtectionStatus, ProtectorType, VolumeKind};
+
+/// What data volumes need to know about the operating system volume.
+#[derive(Clone, Copy, Default)]
+pub(super) struct OsDrive {
+    /// Encrypted, protected, and to stay so: a key can lie on it.
+    safe: bool,
+    /// Not safe yet, but nothing stands in the way.
+    on_its_way: bool,
+    /// It is to be decrypted.
+    forbidden: bool,
+}
+
+impl OsDrive {
+    pub(super) fn look(decision: &Decision<'_>, os: &[Steps<'_>]) -> Self {
+        let wanted = decision.policy.os.encryption;
+        let protected =
+            |v: &VolumeReport| v.conversion == ConversionStatus::FullyEncrypted && v.protection == ProtectionStatus::On;
+        let safe = wanted != Encryption::Forbid && os.first().is_some_and(|s| protected(s.volume));
+        let unhindered = os.first().is_some_and(|s| s.blocked.is_empty());
+        Self {
+            safe,
+            on_its_way: !safe && wanted == Encryption::Require && unhindered,
+            forbidden: wanted == Encryption::Forbid,
+        }
+    }
+}
+
+/// Plans automatic unlocking of a fixed data volume that must be encrypted. "Allow" leaves it to the user, except that a
+/// drive with nothing but recovery passwords gets it: it would stay shut after the next restart.
+pub(super) fn plan(decision: &Decision<'_>, steps: &mut Steps<'_>, keys: &KeySteps, os_drive: OsDrive) -> Start {
+    let volume = steps.volume;
+    let on = volume.auto_unlock == Some(true);
+    let wanted = decision.policy.fixed.auto_unlock;
+    let only_recovery = volume
+        .protectors
+        .iter()
+        .all(|p| p.kind == ProtectorType::RecoveryPassword);
+    if os_drive.forbidden && wanted == AutoUnlock::Require {
+        steps.blocked("Policy contradicts itself: automatic unlocking needs an encrypted operating system drive, which it forbids.");
+        return Start::ONLY_AS_IT_IS;
+    }
+    if on && (wanted == AutoUnlock::Prohibit || os_drive.forbidden) {
+        remove(decision, steps, keys);
+        return Start::READY;
+    }
+    match wanted {
+        AutoUnlock::Require if !on => {
+            if os_drive.safe {
+                add(steps);
+                return Start::READY;
+            }
+            steps.blocked("Automatic unlocking waits until the operating system drive is protected.");
+            if only_recovery {
+                Start::ONLY_AS_IT_IS
+            } else {
+                Start::READY
+            }
+        }
+        AutoUnlock::Allow if !on && only_recovery && os_drive.safe => {
+            add(steps);
+            Start::READY
+        }
+        AutoUnlock::Allow if !on && only_recovery && os_drive.on_its_way => {
+            if !volume.is_encrypted_at_all() {
+                steps
+                    .blocked("Encryption waits until the operating system drive is protected and can unlock this one.");
+            }
+            Start::ONLY_AS_IT_IS
+        }
+        AutoUnlock::Require | AutoUnlock::Allow | AutoUnlock::Prohibit => Start::READY,
+    }
+}
+
+/// An operating system volume that is to be decrypted cannot keep the keys of data volumes.
+pub(super) fn let_go_of_os_drive(decision: &Decision<'_>, steps: &mut Steps<'_>, keys: &KeySteps, os_drive: OsDrive) {
+    if os_drive.forbidden && steps.volume.kind == VolumeKind::Fixed && steps.volume.auto_unlock == Some(true) {
+        remove(decision, steps, keys);
+    }
+}
+
+/// `Decrypt` of an operating system volume is refused (`FVE_E_AUTOUNLOCK_ENABLED`) while it holds such keys.
+pub(super) fn wait_for_data_volumes(os: &mut Steps<'_>, data: &[Steps<'_>]) {
+    let holds_on = |s: &&Steps<'_>| {
+        s.volume.kind == VolumeKind::Fixed
+            && s.volume.auto_unlock == Some(true)
+            && !s.actions.iter().any(|a| matches!(a, Action::RemoveAutoUnlock { .. }))
+    };
+    let decrypts = |a: &Action| matches!(a, Action::Decrypt { .. });
+    if let Some(holder) = data.iter().find(holds_on)
+        && os.actions.iter().any(decrypts)
+    {
+        os.actions.retain(|a| !decrypts(a));
+        os.blocked(format!(
+            "It cannot be decrypted while it holds the key that unlocks {} automatically.",
+            holder.volume.display_name()
+        ));
+    }
+}
+
+fn add(steps: &mut Steps<'_>) {
+    steps.push(Action::AddAutoUnlock {
+        device: steps.volume.device.clone(),
+    });
+}
+
+/// Deletes a protector, so only when another way back is certain.
+fn remove(decision: &Decision<'_>, steps: &mut Steps<'_>, keys: &KeySteps) {
+    if !decision.situation.server_reachable {
+        steps.blocked("Automatic unlocking stays until the server is reachable: nothing is deleted before.");
+    } else if !keys.held {
+        steps.blocked("Automatic unlocking stays: without it, nothing that the server holds would open the drive.");
+    } else {
+        steps.push(Action::RemoveAutoUnlock {
+            device: steps.volume.device.clone(),
+        });
+    }
+}
