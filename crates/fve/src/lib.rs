@@ -1,5 +1,42 @@
-//! BitLocker volumes: read, create, convert in place, protectors, rotation
+//! BitLocker volumes: read, create, convert in place, protectors, rotation.
+//!
+//! Everything works over [`io::ReadAt`] and [`io::WriteAt`]; time and
+//! randomness are arguments ([`Context`]). Section numbers in comments refer to
+//! the BitLocker format notes.
+//!
+//! ```no_run
+//! use fve::{Credential, RecoveryPassword, Volume, io::{FileDevice, ReadAt}};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let volume = Volume::open(FileDevice::open_read("/dev/sdb1")?)?;
+//! let password = RecoveryPassword::parse(&std::fs::read_to_string("password.txt")?)?;
+//! let volume = volume.unlock(&Credential::RecoveryPassword(&password))?;
+//! let mut first = [0; 512];
+//! volume.read_at(0, &mut first)?;
+//! # Ok(())
+//! # }
+//! ```
 
+mod context;
+mod crypto;
+mod error;
+mod evidence;
+pub mod format;
+mod guid;
 pub mod io;
+mod keychain;
 pub mod ntfs;
+mod protector;
+mod secret;
 pub mod time;
+mod volume;
+
+pub use context::Context;
+pub use error::Error;
+pub use evidence::{EvidenceError, Proven, verify};
+pub use format::EncryptionMethod;
+pub use guid::{Guid, GuidError};
+pub use keychain::Credential;
+pub use protector::{BackupInfo, ProtectorInfo, ProtectorKind, TpmDatum};
+pub use secret::{Bek, BekError, ExternalKey, Passphrase, RecoveryPassword, RecoveryPasswordError, VolumeMasterKey};
+pub use time::FileTime;
+pub use volume::{ConversionStatus, CopyInfo, UnlockedVolume, Volume, VolumeInfo, is_fve};

@@ -1,0 +1,79 @@
+//! What can go wrong with a volume.
+
+use crate::crypto::ccm::NoncesExhausted;
+use crate::format::FormatError;
+use crate::format::write::MetadataFull;
+use crate::guid::Guid;
+use crate::ntfs::NtfsError;
+
+/// Why an operation on a volume failed. Messages never contain secrets.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The device failed.
+    #[error("the device failed: {0}")]
+    Io(#[from] std::io::Error),
+    /// No BitLocker volume.
+    #[error("not a BitLocker volume: {0}")]
+    NotBitLocker(FormatError),
+    /// None of the three metadata copies is sound.
+    #[error("no sound metadata copy: {} / {} / {}", .0[0], .0[1], .0[2])]
+    NoSoundMetadata(Box<[String; 3]>),
+    /// A value inside sound metadata cannot be used.
+    #[error("the metadata cannot be used: {0}")]
+    Format(#[from] FormatError),
+    /// The credential opens no protector of its kind.
+    #[error("the credential does not open this volume")]
+    WrongCredential,
+    /// There is no protector that the credential could open.
+    #[error("the volume has no protector of this kind")]
+    NoProtectorOfKind,
+    /// There is no protector with this GUID.
+    #[error("the volume has no protector {0}")]
+    NoSuchProtector(Guid),
+    /// The protector is of another kind.
+    #[error("protector {0} is of another kind")]
+    WrongProtectorKind(Guid),
+    /// Removing the last way in would lose the data.
+    #[error("the last protector cannot be removed")]
+    LastProtector,
+    /// The integrity hash does not match: someone changed the metadata without holding the VMK.
+    #[error("the metadata fails its integrity check: it was changed without the volume master key")]
+    IntegrityFailed,
+    /// There are no keys: the volume is decrypted.
+    #[error("the volume holds no keys: it is not encrypted")]
+    NoKeys,
+    /// Beyond what this crate does.
+    #[error("not supported: {0}")]
+    Unsupported(&'static str),
+    /// The volume is in a state in which the operation is not possible.
+    #[error("not possible now: {0}")]
+    InvalidState(&'static str),
+    /// The arguments contradict each other or the device.
+    #[error("invalid argument: {0}")]
+    InvalidArgument(&'static str),
+    /// The inner file system cannot be worked with.
+    #[error("the NTFS file system: {0}")]
+    Ntfs(#[from] NtfsError),
+    /// 64 KiB are full.
+    #[error("the metadata area of 64 KiB is full: remove protectors first")]
+    MetadataFull,
+    /// The nonce counter is used up.
+    #[error("the volume's nonce counter is used up: it must be re-created")]
+    NoncesExhausted,
+    /// An earlier metadata update failed half-way.
+    #[error("an earlier update failed half-way: open the volume again")]
+    Stale,
+}
+
+impl From<MetadataFull> for Error {
+    fn from(MetadataFull: MetadataFull) -> Self {
+        Self::MetadataFull
+    }
+}
+
+impl From<NoncesExhausted> for Error {
+    fn from(NoncesExhausted: NoncesExhausted) -> Self {
+        Self::NoncesExhausted
+    }
+}

@@ -1,0 +1,7 @@
+//! Protectors: the ways to reach the volume master key.
+
+pub(crate) mod build;
+mod info;
+
+pub use info::{BackupInfo, ProtectorInfo, ProtectorKind, TpmDatum};
+pub(crate) use info::{CLEAR_KEY_COUNT_FLAG, list};

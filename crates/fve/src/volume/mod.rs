@@ -1,0 +1,18 @@
+//! Volumes: locked ([`Volume`]), unlocked ([`UnlockedVolume`]) and what can be done with them.
+
+mod copies;
+mod eow;
+mod geometry;
+mod info;
+mod open;
+mod protectors;
+mod status;
+mod unlocked;
+mod update;
+mod view;
+
+pub use copies::CopyInfo;
+pub use info::VolumeInfo;
+pub use open::{Volume, is_fve};
+pub use status::ConversionStatus;
+pub use unlocked::UnlockedVolume;

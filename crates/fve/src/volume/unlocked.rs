@@ -1,0 +1,162 @@
+//! An unlocked volume.
+
+use std::io;
+use std::ops::Range;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::copies::CopyInfo;
+use super::eow::EowMap;
+use super::geometry::Geometry;
+use super::open::Volume;
+use super::status::ConversionStatus;
+use crate::Error;
+use crate::crypto::sector::SectorCipher;
+use crate::format::read::{BootSector, FormatError};
+use crate::format::{EncryptionMethod, Metadata};
+use crate::guid::Guid;
+use crate::io::{ReadAt, WriteAt};
+use crate::keychain::volume_encryption_key;
+use crate::secret::VolumeMasterKey;
+
+/// A volume whose keys are known. Reading it gives the inner file system: the
+/// relocated header at its start, zeros for the regions that hold metadata,
+/// everything else decrypted where it lies.
+pub struct UnlockedVolume<D> {
+    pub(super) device: D,
+    pub(super) boot: BootSector,
+    pub(super) geometry: Geometry,
+    pub(super) vmk: VolumeMasterKey,
+    pub(super) method: EncryptionMethod,
+    pub(super) cipher: SectorCipher,
+    pub(super) eow: Option<Result<EowMap, FormatError>>,
+    state: RwLock<State>,
+}
+
+/// What changes while the volume is open.
+pub(super) struct State {
+    pub(super) metadata: Metadata,
+    pub(super) copies: [CopyInfo; 3],
+    /// Ranges of the inner view that read as zeros; sorted, apart.
+    pub(super) zero: Vec<Range<u64>>,
+    /// A metadata update failed half-way: what is on disk is not known.
+    pub(super) stale: bool,
+}
+
+impl<D> std::fmt::Debug for UnlockedVolume<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UnlockedVolume")
+            .field("boot", &self.boot)
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<D: ReadAt> UnlockedVolume<D> {
+    pub(super) fn new(volume: Volume<D>, vmk: VolumeMasterKey) -> Result<Self, Error> {
+        let Volume {
+            device,
+            boot,
+            metadata,
+            geometry,
+            eow,
+            copies,
+            ..
+        } = volume;
+        let (method, fvek) = volume_encryption_key(&metadata, &vmk)?;
+        let cipher =
+            SectorCipher::new(method, &fvek, geometry.sector_size).ok_or(Error::Unsupported("the key length"))?;
+        let state = State {
+            metadata,
+            copies,
+            zero: Vec::new(),
+            stale: false,
+        };
+        let unlocked = Self {
+            device,
+            boot,
+            geometry,
+            vmk,
+            method,
+            cipher,
+            eow,
+            state: RwLock::new(state),
+        };
+        unlocked.refresh_zero(&mut unlocked.write_state());
+        Ok(unlocked)
+    }
+
+    /// The volume's GUID.
+    pub fn volume_guid(&self) -> Guid {
+        self.state().metadata.dataset.volume
+    }
+
+    /// How sectors are encrypted.
+    pub fn method(&self) -> EncryptionMethod {
+        self.method
+    }
+
+    /// 512 or 4096.
+    pub fn sector_size(&self) -> u32 {
+        self.geometry.sector_size
+    }
+
+    /// How far the volume is encrypted and where it is going.
+    pub fn conversion_status(&self) -> ConversionStatus {
+        ConversionStatus::from_header(&self.state().metadata.header, self.boot.layout)
+    }
+
+    /// The metadata area in use, 64 KiB: evidence for [`verify`](crate::verify).
+    pub fn metadata_bytes(&self) -> Vec<u8> {
+        self.state().metadata.area.clone()
+    }
+
+    /// The metadata copies; damaged or differing ones are healed by the next change.
+    pub fn copies(&self) -> [CopyInfo; 3] {
+        self.state().copies.clone()
+    }
+
+    /// The volume master key, which opens the volume without any protector.
+    pub fn master_key(&self) -> &VolumeMasterKey {
+        &self.vmk
+    }
+
+    /// The device.
+    pub fn device(&self) -> &D {
+        &self.device
+    }
+
+    /// Gives the device back.
+    pub fn into_device(self) -> D {
+        self.device
+    }
+
+    pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write_state(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<D: ReadAt> ReadAt for UnlockedVolume<D> {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.read_view(&self.state(), offset, buf)
+    }
+
+    fn size(&self) -> u64 {
+        self.geometry.size
+    }
+}
+
+/// Writes into regions that hold metadata fail with `PermissionDenied`, except
+/// zeros, which are there already.
+impl<D: WriteAt> WriteAt for UnlockedVolume<D> {
+    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.write_view(&mut self.write_state(), offset, data)
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.device.flush()
+    }
+}
