@@ -1,1 +1,3 @@
 //! Recovery service, policy service, portals, sign-in, jobs
+
+pub mod web;

@@ -1,0 +1,117 @@
+// Looks at pages: a picture of each at desktop and phone width, light and dark, and an accessibility check with axe-core.
+//
+//   node look.mjs --out DIR --dir GALLERY_DIR                      every page of the gallery (its pages.txt)
+//   node look.mjs --out DIR --base https://localhost:8443 --user NAME --password-file F /admin /admin/devices …
+//
+// Options: --only TEXT (pages whose path has it), --no-pictures, --insecure (a server with its own certificate), --axe-all (also minor faults).
+// Ends with 1 when a page has a serious or critical fault, breaks the content security policy, scrolls sideways, or fails to load.
+import { createServer } from "node:http";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { extname, join, normalize } from "node:path";
+import { createRequire } from "node:module";
+import puppeteer from "puppeteer-core";
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const CSP = "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844, isMobile: true, hasTouch: true, deviceScaleFactor: 2 } };
+
+function options(argv) {
+  const found = { paths: [] };
+  for (let i = 0; i < argv.length; i++) {
+    const name = argv[i].startsWith("--") ? argv[i].slice(2) : null;
+    if (name === null) found.paths.push(argv[i]);
+    else if (["no-pictures", "insecure", "axe-all"].includes(name)) found[name] = true;
+    else found[name] = argv[++i];
+  }
+  if (!found.out || (!found.dir && !found.base)) throw new Error("usage: look.mjs --out DIR (--dir GALLERY | --base URL [--user NAME --password-file F]) [PATH…]");
+  return found;
+}
+
+function serve(dir) {
+  const types = { ".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".woff2": "font/woff2" };
+  const server = createServer((request, response) => {
+    const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
+    try {
+      const body = readFileSync(join(dir, path));
+      response.writeHead(200, { "content-type": types[extname(path)] ?? "application/octet-stream", "content-security-policy": CSP });
+      response.end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  return new Promise((done) => server.listen(0, "127.0.0.1", () => done(server)));
+}
+
+async function signIn(browser, base, user, passwordFile) {
+  const page = await browser.newPage();
+  await page.goto(`${base}/login`);
+  await page.type("#name", user);
+  await page.type("#password", readFileSync(passwordFile, "utf8").trim());
+  await Promise.all([page.waitForNavigation(), page.click("main form button[type=submit]")]);
+  if (new URL(page.url()).pathname === "/login") throw new Error(`cannot sign in as ${user}`);
+  await page.close();
+}
+
+async function look(browser, base, path, size, scheme, opts) {
+  const faults = [];
+  const page = await browser.newPage();
+  page.on("console", (message) => message.type() === "error" && faults.push(`console: ${message.text()}`));
+  page.on("requestfailed", (request) => faults.push(`not loaded: ${request.url()} ${request.failure()?.errorText}`));
+  await page.setViewport(SIZES[size]);
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+  const answer = await page.goto(base + path, { waitUntil: "load" });
+  const expected = /error-|missing/.test(path) ? [200, 403, 404] : [200];
+  if (!expected.includes(answer.status())) faults.push(`status ${answer.status()}`);
+  const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  if (sideways > 0) faults.push(`scrolls sideways by ${sideways} px`);
+  if (!opts["no-pictures"]) {
+    const name = path.replace(/^\//, "").replace(/\.html$/, "").replace(/[^A-Za-z0-9-]+/g, "_") || "root";
+    await page.screenshot({ path: join(opts.out, `${name}.${size}.${scheme}.png`), fullPage: true });
+  }
+  await page.evaluate(axeSource);
+  const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+  for (const violation of result.violations) {
+    const grave = ["serious", "critical"].includes(violation.impact);
+    if (!grave && !opts["axe-all"]) continue;
+    const nodes = violation.nodes.slice(0, 3).map((node) => `${node.target.join(" ")} — ${node.any.concat(node.all).map((check) => check.message)[0] ?? ""}`);
+    faults.push(`axe ${violation.impact}: ${violation.id}: ${nodes.join(" | ")}`);
+  }
+  await page.close();
+  return faults;
+}
+
+const opts = options(process.argv.slice(2));
+mkdirSync(opts.out, { recursive: true });
+const profile = mkdtempSync(join(tmpdir(), "claviger-look-"));
+const server = opts.dir ? await serve(opts.dir) : null;
+const base = server ? `http://127.0.0.1:${server.address().port}` : opts.base.replace(/\/$/, "");
+const listed = opts.dir && opts.paths.length === 0 ? readFileSync(join(opts.dir, "pages.txt"), "utf8").trim().split("\n") : opts.paths;
+const paths = listed.filter((path) => !opts.only || path.includes(opts.only));
+const browser = await puppeteer.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  userDataDir: profile,
+  acceptInsecureCerts: Boolean(opts.insecure),
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+let bad = 0;
+let looks = 0;
+try {
+  if (opts.user) await signIn(browser, base, opts.user, opts["password-file"]);
+  for (const path of paths) {
+    for (const size of Object.keys(SIZES)) {
+      for (const scheme of ["light", "dark"]) {
+        looks += 1;
+        const faults = await look(browser, base, path, size, scheme, opts).catch((error) => [String(error)]);
+        if (faults.length > 0) bad += 1;
+        for (const fault of faults) console.log(`${path} ${size} ${scheme}: ${fault}`);
+      }
+    }
+  }
+} finally {
+  await browser.close();
+  server?.close();
+  rmSync(profile, { recursive: true, force: true });
+}
+console.log(`${paths.length} pages, ${looks} looks, ${bad} with faults`);
+process.exit(bad > 0 ? 1 : 0);
