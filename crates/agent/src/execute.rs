@@ -1,0 +1,229 @@
+//! Carrying a plan out: in order, stopping at the first failure, deciding nothing.
+//!
+//! Every step looks before it acts, so carrying it out twice does what once does. Three steps can cost a key when they
+//! come too early; they are guarded here once more, whatever the plan says: encrypting and ending a suspension (P1) and
+//! deleting a replaced recovery password (P2) need an acknowledgement of the server seen in this very cycle.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use domain::ids::{DeviceId, ProtectorId, VolumeId};
+use domain::ledger::Ledger;
+use domain::plan::{Action, Plan};
+use protocol::messages::EscrowRequest;
+use protocol::sealing::{Binding, RecoveryPublicKey, SealingError, seal};
+use rand_core::CryptoRng;
+
+use crate::client::{Client, ClientError};
+use crate::hooks::{Hooks, PinSource};
+use crate::provider::ProviderError;
+use crate::shared::SharedProvider;
+
+use act::StepError;
+use evidence::Evidence;
+
+mod act;
+mod evidence;
+
+/// Recovery passwords that the server said, in this cycle, to hold durably.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acknowledged(BTreeSet<(VolumeId, ProtectorId)>);
+
+impl Acknowledged {
+    /// Those of a ledger that came with this cycle's check-in. A key whose proof failed is not among them.
+    #[must_use]
+    pub fn from_ledger(ledger: &Ledger) -> Self {
+        let held = ledger.0.iter().filter(|e| ledger.holds(e.volume, e.protector));
+        Self(held.map(|e| (e.volume, e.protector)).collect())
+    }
+
+    /// Whether this one is acknowledged.
+    #[must_use]
+    pub fn contains(&self, volume: VolumeId, protector: ProtectorId) -> bool {
+        self.0.contains(&(volume, protector))
+    }
+
+    fn insert(&mut self, volume: VolumeId, protector: ProtectorId) {
+        self.0.insert((volume, protector));
+    }
+}
+
+/// Why carrying out stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// The volume or the TPM refused.
+    #[error("{action} on {device}: {source}")]
+    Provider {
+        /// Name of the action.
+        action: &'static str,
+        /// The volume.
+        device: String,
+        /// What it said.
+        source: ProviderError,
+    },
+    /// The step would break a promise, or lacks what it needs.
+    #[error("{action} on {device} was refused: {reason}")]
+    Refused {
+        /// Name of the action.
+        action: &'static str,
+        /// The volume.
+        device: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The server did not take the escrow.
+    #[error("escrow of {device}: {source}")]
+    Server {
+        /// The volume.
+        device: String,
+        /// Why.
+        source: ClientError,
+    },
+    /// The recovery key that the server gave cannot be used.
+    #[error("escrow of {device}: {source}")]
+    Sealing {
+        /// The volume.
+        device: String,
+        /// Why.
+        source: SealingError,
+    },
+    /// The provider broke off.
+    #[error("{action} on {device}: {problem}")]
+    Internal {
+        /// Name of the action.
+        action: &'static str,
+        /// The volume.
+        device: String,
+        /// What happened.
+        problem: String,
+    },
+}
+
+impl ExecuteError {
+    /// How long the server asked to be left alone, when it did.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Server { source, .. } => source.retry_after(),
+            _ => None,
+        }
+    }
+}
+
+/// What carrying out needs.
+pub struct Executor<'a> {
+    /// The volumes.
+    pub provider: &'a SharedProvider,
+    /// The server.
+    pub client: &'a Client,
+    /// Who this device is; secrets are bound to it.
+    pub device: DeviceId,
+    /// To what secrets are sealed: from this cycle's check-in.
+    pub recovery_key: &'a RecoveryPublicKey,
+    /// What the server acknowledged in this cycle; grows with each escrow.
+    pub acknowledged: &'a mut Acknowledged,
+    /// Randomness for sealing.
+    pub rng: &'a mut (dyn CryptoRng + Send),
+    /// Where a PIN comes from.
+    pub pin: &'a mut (dyn PinSource + 'static),
+    /// Hooks.
+    pub hooks: &'a mut Hooks,
+}
+
+impl Executor<'_> {
+    /// Carries a plan out.
+    ///
+    /// # Errors
+    /// The first failure; the steps before it are done, those after it were not begun.
+    pub async fn execute(&mut self, plan: &Plan) -> Result<(), ExecuteError> {
+        for action in &plan.actions {
+            let name = act::name(action);
+            self.hooks.before(name);
+            self.step(action, name).await?;
+            self.hooks.after(name);
+            let device = act::device(action);
+            tracing::info!(action = name, device, "done");
+            self.hooks.progress.message(&format!("{name} on {device}: done"));
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, action: &Action, name: &'static str) -> Result<(), ExecuteError> {
+        if let Action::Escrow { device, protector } = action {
+            return self.escrow(device, *protector).await;
+        }
+        let pin = match action {
+            Action::AddTpmPin { .. } => self.pin.pin(),
+            _ => None,
+        };
+        let work = action.clone();
+        let acknowledged = self.acknowledged.clone();
+        let result = self
+            .provider
+            .with(move |provider| act::act(provider, &work, &acknowledged, pin))
+            .await;
+        settle(result, name, act::device(action))
+    }
+
+    async fn escrow(&mut self, device: &str, protector: Option<ProtectorId>) -> Result<(), ExecuteError> {
+        let acknowledged = self.acknowledged.clone();
+        let name = device.to_owned();
+        let result = self
+            .provider
+            .with(move |provider| evidence::collect(provider, &name, protector, &acknowledged))
+            .await;
+        for evidence in settle(result, "escrow", device)? {
+            let request = self.sealed(&evidence).map_err(|source| ExecuteError::Sealing {
+                device: device.to_owned(),
+                source,
+            })?;
+            // The password itself is no longer needed, and an answer may be long in coming.
+            drop(evidence);
+            self.hooks.before("escrow_exchange");
+            self.client
+                .escrow(&request)
+                .await
+                .map_err(|source| ExecuteError::Server {
+                    device: device.to_owned(),
+                    source,
+                })?;
+            self.acknowledged.insert(request.volume, request.protector);
+            self.hooks.after("escrow_exchange");
+        }
+        Ok(())
+    }
+
+    fn sealed(&mut self, evidence: &Evidence) -> Result<EscrowRequest, SealingError> {
+        let binding = Binding {
+            device: self.device,
+            volume: evidence.volume,
+            protector: evidence.protector,
+        };
+        Ok(EscrowRequest {
+            volume: evidence.volume,
+            protector: evidence.protector,
+            sealed_password: seal(self.recovery_key, &binding, evidence.password.as_bytes(), self.rng)?,
+            metadata: STANDARD.encode(&*evidence.metadata),
+        })
+    }
+}
+
+fn settle<T>(
+    result: Result<Result<T, StepError>, String>,
+    action: &'static str,
+    device: &str,
+) -> Result<T, ExecuteError> {
+    let device = device.to_owned();
+    match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(StepError::Provider(source))) => Err(ExecuteError::Provider { action, device, source }),
+        Ok(Err(StepError::Refused(reason))) => Err(ExecuteError::Refused { action, device, reason }),
+        Err(problem) => Err(ExecuteError::Internal {
+            action,
+            device,
+            problem,
+        }),
+    }
+}

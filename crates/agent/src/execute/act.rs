@@ -1,0 +1,186 @@
+//! The steps that only touch a volume.
+
+use domain::ids::ProtectorId;
+use domain::plan::Action;
+use domain::volume::{ConversionStatus, ProtectorType};
+use zeroize::Zeroizing;
+
+use super::Acknowledged;
+use crate::provider::{Code, EncryptableVolume, Provider, ProviderError, Result as ProviderResult};
+
+/// Friendly name of the external key that automatic unlocking uses, so that a half-done step finds its key again.
+const AUTO_UNLOCK_NAME: &str = "Automatic unlocking";
+
+/// Why a step failed.
+#[derive(Debug)]
+pub(super) enum StepError {
+    Provider(ProviderError),
+    Refused(&'static str),
+}
+
+impl From<ProviderError> for StepError {
+    fn from(error: ProviderError) -> Self {
+        Self::Provider(error)
+    }
+}
+
+/// Carries one step out. The guards and the step happen under one lock of the provider.
+pub(super) fn act(
+    provider: &mut dyn Provider,
+    action: &Action,
+    acknowledged: &Acknowledged,
+    pin: Option<Zeroizing<String>>,
+) -> Result<(), StepError> {
+    let mut volume = provider.volume(device(action))?;
+    let volume = &mut *volume;
+    match action {
+        Action::AddRecoveryPassword { .. } => {
+            volume.protect_key_with_numerical_password(None, None)?;
+        }
+        Action::Escrow { .. } => return Err(StepError::Refused("an escrow needs the server")),
+        Action::AddTpm { .. } => {
+            already(volume.protect_key_with_tpm(None).map(drop), &[Code::ProtectorExists])?;
+        }
+        Action::AddTpmPin { .. } => {
+            let pin = pin.ok_or(StepError::Refused("the PIN is no longer at hand"))?;
+            already(
+                volume.protect_key_with_tpm_and_pin(None, &pin).map(drop),
+                &[Code::ProtectorExists],
+            )?;
+        }
+        Action::AddAutoUnlock { .. } => add_auto_unlock(volume)?,
+        Action::RemoveAutoUnlock { .. } => remove_auto_unlock(volume)?,
+        Action::Encrypt {
+            method,
+            extent,
+            after_escrow,
+            ..
+        } => {
+            if *after_escrow {
+                must_be_recoverable(volume, acknowledged, None)?;
+            }
+            volume.encrypt(*method, *extent)?;
+        }
+        Action::ResumeConversion { .. } => resume_conversion(volume)?,
+        Action::EnableProtectors { after_escrow, .. } => {
+            if *after_escrow {
+                must_be_recoverable(volume, acknowledged, None)?;
+            }
+            volume.enable_key_protectors()?;
+        }
+        Action::DeleteProtector {
+            protector, replaced, ..
+        } => {
+            if *replaced {
+                must_be_recoverable(volume, acknowledged, Some(*protector))?;
+            }
+            if volume.key_protectors(None)?.contains(protector) {
+                volume.delete_key_protector(*protector)?;
+            }
+        }
+        Action::Decrypt { .. } => volume.decrypt()?,
+    }
+    Ok(())
+}
+
+/// P1 and P2: the volume carries, right now, a recovery password (another than `besides`) that the server acknowledged.
+fn must_be_recoverable(
+    volume: &mut dyn EncryptableVolume,
+    acknowledged: &Acknowledged,
+    besides: Option<ProtectorId>,
+) -> Result<(), StepError> {
+    const REASON: &str =
+        "the server has not acknowledged, in this cycle, a recovery password that would open the volume";
+    let Some(id) = volume.persistent_volume_id()? else {
+        return Err(StepError::Refused(REASON));
+    };
+    let passwords = volume.key_protectors(Some(ProtectorType::RecoveryPassword))?;
+    let recoverable = passwords
+        .into_iter()
+        .any(|p| Some(p) != besides && acknowledged.contains(id, p));
+    if recoverable {
+        Ok(())
+    } else {
+        Err(StepError::Refused(REASON))
+    }
+}
+
+fn add_auto_unlock(volume: &mut dyn EncryptableVolume) -> Result<(), StepError> {
+    if volume.is_auto_unlock_enabled()?.is_some() {
+        return Ok(());
+    }
+    let mut half_done = None;
+    for id in volume.key_protectors(Some(ProtectorType::ExternalKey))? {
+        if volume.key_protector_friendly_name(id)?.as_deref() == Some(AUTO_UNLOCK_NAME) {
+            half_done = Some(id);
+        }
+    }
+    let id = match half_done {
+        Some(id) => id,
+        None => volume.protect_key_with_external_key(Some(AUTO_UNLOCK_NAME), None)?,
+    };
+    Ok(volume.enable_auto_unlock(id)?)
+}
+
+/// Also removes the key of an attempt that was cut off between switching off and deleting.
+fn remove_auto_unlock(volume: &mut dyn EncryptableVolume) -> Result<(), StepError> {
+    let used = volume.is_auto_unlock_enabled()?;
+    if used.is_some() {
+        already(volume.disable_auto_unlock(), &[Code::VolumeNotBound])?;
+    }
+    for id in volume.key_protectors(Some(ProtectorType::ExternalKey))? {
+        if Some(id) == used || volume.key_protector_friendly_name(id)?.as_deref() == Some(AUTO_UNLOCK_NAME) {
+            volume.delete_key_protector(id)?;
+        }
+    }
+    Ok(())
+}
+
+fn resume_conversion(volume: &mut dyn EncryptableVolume) -> Result<(), StepError> {
+    match volume.conversion_status()?.status {
+        ConversionStatus::EncryptionPaused | ConversionStatus::DecryptionPaused => Ok(volume.resume_conversion()?),
+        _ => Ok(()),
+    }
+}
+
+/// Takes "it is so already" for success.
+fn already(result: ProviderResult<()>, fine: &[Code]) -> ProviderResult<()> {
+    match result {
+        Err(error) if fine.contains(&error.code) => Ok(()),
+        other => other,
+    }
+}
+
+/// The action's name, as the plan spells it.
+pub(super) fn name(action: &Action) -> &'static str {
+    match action {
+        Action::AddRecoveryPassword { .. } => "add_recovery_password",
+        Action::Escrow { .. } => "escrow",
+        Action::AddTpm { .. } => "add_tpm",
+        Action::AddTpmPin { .. } => "add_tpm_pin",
+        Action::AddAutoUnlock { .. } => "add_auto_unlock",
+        Action::RemoveAutoUnlock { .. } => "remove_auto_unlock",
+        Action::Encrypt { .. } => "encrypt",
+        Action::ResumeConversion { .. } => "resume_conversion",
+        Action::EnableProtectors { .. } => "enable_protectors",
+        Action::DeleteProtector { .. } => "delete_protector",
+        Action::Decrypt { .. } => "decrypt",
+    }
+}
+
+/// The volume that an action is about.
+pub(super) fn device(action: &Action) -> &str {
+    match action {
+        Action::AddRecoveryPassword { device }
+        | Action::Escrow { device, .. }
+        | Action::AddTpm { device }
+        | Action::AddTpmPin { device }
+        | Action::AddAutoUnlock { device }
+        | Action::RemoveAutoUnlock { device }
+        | Action::Encrypt { device, .. }
+        | Action::ResumeConversion { device }
+        | Action::EnableProtectors { device, .. }
+        | Action::DeleteProtector { device, .. }
+        | Action::Decrypt { device } => device,
+    }
+}

@@ -1,0 +1,58 @@
+//! What an escrow is made of: the password, read back from the volume itself, and the volume's own metadata. Reading it
+//! back, instead of keeping it from when it was made, means that what is escrowed is what the volume really carries.
+
+use std::sync::Arc;
+
+use domain::ids::{ProtectorId, VolumeId};
+use domain::volume::ProtectorType;
+use protocol::limits::METADATA_LEN;
+use zeroize::Zeroizing;
+
+use super::Acknowledged;
+use super::act::StepError;
+use crate::provider::Provider;
+
+/// One recovery password, ready to be sealed.
+pub(super) struct Evidence {
+    pub(super) volume: VolumeId,
+    pub(super) protector: ProtectorId,
+    pub(super) password: Zeroizing<String>,
+    pub(super) metadata: Arc<Vec<u8>>,
+}
+
+/// Reads the named recovery password of a volume, or all that the server has not acknowledged.
+pub(super) fn collect(
+    provider: &mut dyn Provider,
+    device: &str,
+    protector: Option<ProtectorId>,
+    acknowledged: &Acknowledged,
+) -> Result<Vec<Evidence>, StepError> {
+    let mut volume = provider.volume(device)?;
+    let Some(id) = volume.persistent_volume_id()? else {
+        return Err(StepError::Refused("the volume has no recovery password"));
+    };
+    let present = volume.key_protectors(Some(ProtectorType::RecoveryPassword))?;
+    let wanted: Vec<ProtectorId> = match protector {
+        Some(one) if present.contains(&one) => vec![one],
+        Some(_) => return Err(StepError::Refused("the volume no longer has this recovery password")),
+        None => present.into_iter().filter(|p| !acknowledged.contains(id, *p)).collect(),
+    };
+    let metadata = volume.metadata()?;
+    if metadata.len() != METADATA_LEN {
+        return Err(StepError::Refused(
+            "the volume's metadata has not the length it must have",
+        ));
+    }
+    let metadata = Arc::new(metadata);
+    wanted
+        .into_iter()
+        .map(|protector| {
+            Ok(Evidence {
+                volume: id,
+                protector,
+                password: volume.key_protector_numerical_password(protector)?,
+                metadata: Arc::clone(&metadata),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,108 @@
+//! Facts about the machine: the firmware's tables under `/sys/class/dmi`, `os-release`, and the people who have a home.
+
+use std::fs;
+use std::path::Path;
+
+use protocol::limits::MAX_USERS;
+
+use super::bounded;
+use crate::config::FactOverrides;
+
+/// Facts about the machine; see [`domain::inventory::Inventory`] for their meaning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the inventory")]
+pub struct Facts {
+    pub hostname: String,
+    pub os: String,
+    pub os_version: String,
+    pub manufacturer: String,
+    pub model: String,
+    pub hardware_id: String,
+    pub portable: bool,
+    pub virtual_machine: bool,
+    pub users: Vec<String>,
+}
+
+impl Facts {
+    /// Reads the facts below `root` (`/` in life). What is missing is left empty; what the overrides say wins.
+    #[must_use]
+    pub fn read(root: &Path, overrides: &FactOverrides) -> Self {
+        let release = fs::read_to_string(root.join("etc/os-release")).unwrap_or_default();
+        let dmi = |name: &str| first_line(&root.join("sys/class/dmi/id").join(name));
+        let manufacturer = dmi("sys_vendor");
+        let model = dmi("product_name");
+        let serial = Some(dmi("product_serial")).filter(|s| means_something(s));
+        let chosen = |given: &Option<String>, found: String| bounded(given.clone().unwrap_or(found));
+        Self {
+            hostname: chosen(&overrides.hostname, first_line(&root.join("proc/sys/kernel/hostname"))),
+            os: chosen(&overrides.os, release_field(&release, "PRETTY_NAME")),
+            os_version: chosen(&overrides.os_version, release_field(&release, "VERSION_ID")),
+            hardware_id: chosen(&overrides.hardware_id, serial.unwrap_or_else(|| dmi("product_uuid"))),
+            portable: overrides.portable.unwrap_or_else(|| is_portable(&dmi("chassis_type"))),
+            virtual_machine: overrides
+                .virtual_machine
+                .unwrap_or_else(|| is_virtual(&manufacturer, &model)),
+            manufacturer: chosen(&overrides.manufacturer, manufacturer),
+            model: chosen(&overrides.model, model),
+            users: overrides.users.clone().unwrap_or_else(|| people(root)),
+        }
+    }
+}
+
+fn first_line(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+fn release_field(release: &str, name: &str) -> String {
+    release
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+        .map(|value| value.trim().trim_matches(['"', '\'']).to_owned())
+        .unwrap_or_default()
+}
+
+/// Makers' placeholders say nothing about which machine it is.
+fn means_something(serial: &str) -> bool {
+    let lower = serial.to_ascii_lowercase();
+    let placeholder = [
+        "to be filled",
+        "default string",
+        "system serial",
+        "not specified",
+        "none",
+        "0123456789",
+    ];
+    !lower.is_empty() && lower.chars().any(|c| c != '0') && !placeholder.iter().any(|p| lower.starts_with(p))
+}
+
+/// Chassis types of the SMBIOS specification (7.4.1) that are carried about.
+fn is_portable(chassis: &str) -> bool {
+    matches!(chassis, "8" | "9" | "10" | "11" | "14" | "30" | "31" | "32")
+}
+
+fn is_virtual(manufacturer: &str, model: &str) -> bool {
+    let makers = ["QEMU", "VMware", "innotek", "Xen", "Parallels", "Google", "Amazon EC2"];
+    let models = ["Virtual", "KVM", "HVM domU", "VMware", "Standard PC", "Bochs"];
+    makers.iter().any(|m| manufacturer.starts_with(m)) || models.iter().any(|m| model.contains(m))
+}
+
+/// Accounts of people (uid 1000–59999 in `/etc/passwd`) whose home exists: it is made at the first sign-in.
+fn people(root: &Path) -> Vec<String> {
+    let passwd = fs::read_to_string(root.join("etc/passwd")).unwrap_or_default();
+    let mut names: Vec<String> = passwd
+        .lines()
+        .filter_map(|line| {
+            let fields: Vec<&str> = line.split(':').collect();
+            let [name, _, uid, _, _, home, _] = fields[..] else {
+                return None;
+            };
+            let uid: u32 = uid.parse().ok()?;
+            let home = root.join(home.trim_start_matches('/'));
+            ((1000..60_000).contains(&uid) && home.is_dir()).then(|| bounded(name.to_owned()))
+        })
+        .collect();
+    names.sort();
+    names.truncate(MAX_USERS);
+    names
+}

@@ -1,0 +1,224 @@
+//! The two ways to run: on and on, or once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::plan::Blocked;
+use domain::time::Clock;
+use rand_core::CryptoRng;
+use tokio_util::sync::CancellationToken;
+
+use crate::AgentError;
+use crate::client::Timeouts;
+use crate::config::Config;
+use crate::cycle::{Agent, Settled};
+use crate::hooks::{Hooks, NoPin, PinSource};
+use crate::idle::{Idle, Woke};
+use crate::pace::{Backoff, jitter};
+use crate::provider::Provider;
+
+/// What an agent works with.
+pub struct Deps {
+    /// The volumes.
+    pub provider: Box<dyn Provider>,
+    /// The time, for stamps.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness, for sealing and jitter.
+    pub rng: Box<dyn CryptoRng + Send>,
+    /// Where a PIN comes from.
+    pub pin: Box<dyn PinSource>,
+    /// How long to wait for the server.
+    pub timeouts: Timeouts,
+}
+
+impl Deps {
+    /// With the usual time-outs and without a PIN.
+    #[must_use]
+    pub fn new(provider: Box<dyn Provider>, clock: Arc<dyn Clock>, rng: Box<dyn CryptoRng + Send>) -> Self {
+        Self {
+            provider,
+            clock,
+            rng,
+            pin: Box::new(NoPin),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// How `once` ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OnceOptions {
+    /// Stay until conversions are finished, too.
+    pub wait: bool,
+}
+
+/// What `once` leaves behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// What policy wants and cannot be done now.
+    pub blocked: Vec<Blocked>,
+    /// Volumes (the provider's names) whose conversion still goes on.
+    pub converting: Vec<String>,
+}
+
+impl Outcome {
+    /// Exit code for the command line: 0 all done, 3 a conversion still goes on, 4 something is blocked. Errors have
+    /// [`AgentError::exit_code`].
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match (self.blocked.is_empty(), self.converting.is_empty()) {
+            (false, _) => 4,
+            (true, false) => 3,
+            (true, true) => 0,
+        }
+    }
+}
+
+/// Runs until cancelled. Failures of server or volumes are logged, shown in the status, and tried again.
+///
+/// # Errors
+/// Only what cannot get better by trying again: the pinned authority or the state directory cannot be used, or another
+/// agent is at work.
+pub async fn run(config: Config, deps: Deps, hooks: Hooks, cancel: CancellationToken) -> Result<(), AgentError> {
+    let mut agent = Agent::new(config, deps, hooks)?;
+    let mut pace = Pace::default();
+    loop {
+        let result = tokio::select! {
+            biased;
+            () = cancel.cancelled() => break,
+            result = agent.cycle() => result,
+        };
+        agent.tell(&result);
+        agent.write_status();
+        let idle = pace.after(&result, &mut *agent.rng);
+        match agent.idle(idle, &cancel).await {
+            Woke::Cancelled => break,
+            Woke::Asked => pace.asked(),
+            Woke::Time | Woke::Converted => pace.not_asked(),
+            Woke::ConversionFailed(error) => {
+                agent.conversion_failed(&error);
+                let idle = pace.after(&Err(AgentError::Observe(error)), &mut *agent.rng);
+                if let Woke::Cancelled = agent.rest(idle.pause, &cancel).await {
+                    break;
+                }
+            }
+        }
+    }
+    // A cancelled cycle is like a crash between two steps: harmless. What a volume is in the middle of is finished.
+    agent.settle_provider().await;
+    agent.write_status();
+    Ok(())
+}
+
+/// One cycle, until nothing is left to do; with [`OnceOptions::wait`] until conversions are finished and reported.
+///
+/// # Errors
+/// The first failure. Cancelled: the outcome so far.
+pub async fn once(
+    config: Config,
+    deps: Deps,
+    hooks: Hooks,
+    options: OnceOptions,
+    cancel: CancellationToken,
+) -> Result<Outcome, AgentError> {
+    let mut agent = Agent::new(config, deps, hooks)?;
+    loop {
+        let result = tokio::select! {
+            biased;
+            () = cancel.cancelled() => break,
+            result = agent.cycle() => result,
+        };
+        agent.write_status();
+        result?;
+        if !options.wait || agent.converting().is_empty() {
+            break;
+        }
+        let idle = Idle {
+            pause: Duration::from_secs(3600),
+            online: true,
+        };
+        match agent.idle(idle, &cancel).await {
+            Woke::Cancelled => break,
+            Woke::ConversionFailed(error) => {
+                agent.conversion_failed(&error);
+                return Err(AgentError::Observe(error));
+            }
+            Woke::Time | Woke::Asked | Woke::Converted => {}
+        }
+    }
+    agent.settle_provider().await;
+    Ok(Outcome {
+        blocked: agent.memory.blocked.clone(),
+        converting: agent.converting().into_iter().map(|v| v.device).collect(),
+    })
+}
+
+impl Agent {
+    fn tell(&mut self, result: &Result<Settled, AgentError>) {
+        if let Err(error) = result {
+            tracing::warn!(%error, "the cycle failed");
+            self.hooks.progress.message(&error.to_string());
+        }
+    }
+
+    fn conversion_failed(&mut self, error: &crate::provider::ProviderError) {
+        let message = format!("the conversion cannot go on: {error}");
+        tracing::error!(%error, "the conversion cannot go on");
+        self.hooks.progress.message(&message);
+        self.memory.last_error = Some(message);
+        self.write_status();
+    }
+
+    /// Pauses without converting.
+    async fn rest(&mut self, pause: Duration, cancel: &CancellationToken) -> Woke {
+        tokio::select! {
+            () = cancel.cancelled() => Woke::Cancelled,
+            () = tokio::time::sleep(pause) => Woke::Time,
+        }
+    }
+}
+
+/// How long to pause, and how.
+#[derive(Default)]
+struct Pace {
+    failures: Backoff,
+    in_vain: Backoff,
+    was_asked: bool,
+}
+
+impl Pace {
+    fn asked(&mut self) {
+        self.was_asked = true;
+    }
+
+    fn not_asked(&mut self) {
+        self.was_asked = false;
+    }
+
+    fn after(&mut self, result: &Result<Settled, AgentError>, rng: &mut dyn CryptoRng) -> Idle {
+        let was_asked = std::mem::take(&mut self.was_asked);
+        match result {
+            // A server that calls for nothing, again and again, is answered more and more slowly.
+            Ok(settled) if was_asked && !settled.productive => Idle {
+                pause: self.in_vain.next(rng).min(settled.next),
+                online: false,
+            },
+            Ok(settled) => {
+                self.failures.reset();
+                self.in_vain.reset();
+                Idle {
+                    pause: settled.next,
+                    online: true,
+                }
+            }
+            Err(error) => {
+                let own = self.failures.next(rng);
+                let pause = match error.retry_after() {
+                    Some(after) => after + jitter(after / 10, rng),
+                    None => own,
+                };
+                Idle { pause, online: false }
+            }
+        }
+    }
+}
