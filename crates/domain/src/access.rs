@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use names::same_person;
+
+mod names;
+
 /// A local account's role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -47,4 +51,31 @@ pub fn allowed(role: Role, permission: Permission) -> bool {
         Role::Auditor => matches!(permission, ReadDevices | ReadAudit | RecoverOwnDrive),
         Role::User => matches!(permission, RecoverOwnDrive),
     }
+}
+
+impl Role {
+    /// All roles, mightiest first.
+    pub const ALL: [Self; 4] = [Self::Administrator, Self::HelpDesk, Self::Auditor, Self::User];
+}
+
+impl Permission {
+    /// All permissions.
+    pub const ALL: [Self; 8] = [
+        Self::ReadDevices,
+        Self::ManageDevices,
+        Self::ManagePolicy,
+        Self::ManageEnrolment,
+        Self::ManageAccounts,
+        Self::RecoverAnyDrive,
+        Self::RecoverOwnDrive,
+        Self::ReadAudit,
+    ];
+}
+
+/// Whether an account may recover the drives of a device that these people use ([`crate::inventory::Inventory::users`]).
+#[must_use]
+pub fn may_recover(role: Role, account_name: &str, device_users: &[String]) -> bool {
+    allowed(role, Permission::RecoverAnyDrive)
+        || (allowed(role, Permission::RecoverOwnDrive)
+            && device_users.iter().any(|user| same_person(account_name, user)))
 }

@@ -5,6 +5,12 @@ use sha2::{Digest, Sha256};
 
 use crate::time::Timestamp;
 
+pub use checkpoint::{Checkpoint, verify_with_checkpoints};
+pub use verify::{ChainFault, verify, verify_up_to};
+
+mod checkpoint;
+mod verify;
+
 /// What happened; never contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,7 +52,7 @@ pub struct ChainHead {
 /// Appends an event.
 #[must_use]
 pub fn append(head: ChainHead, event: AuditEvent) -> AuditEntry {
-    let sequence = head.sequence + 1;
+    let sequence = head.sequence.saturating_add(1);
     let hash = entry_hash(sequence, &head.hash, &event);
     AuditEntry {
         sequence,

@@ -5,6 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{ProtectorId, VolumeId};
 use crate::inventory::VolumeReport;
 use crate::time::Timestamp;
+pub use observe::{StateChange, observe_inventory};
+pub use recoverability::{Recoverability, recoverability};
+
+mod observe;
+mod recoverability;
 
 /// Where an escrowed recovery password stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,6 +49,54 @@ pub struct LedgerEntry {
     pub proof: ProofState,
     /// When the server acknowledged it.
     pub escrowed_at: Timestamp,
+}
+
+/// An entry as the server keeps it: with the memory that a superseded key needs when it comes back. Nothing here, or
+/// anywhere, deletes one (P6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// What devices are told.
+    pub entry: LedgerEntry,
+    /// It was told to somebody at least once.
+    pub ever_disclosed: bool,
+}
+
+impl KeyRecord {
+    /// The record of a key that was just acknowledged.
+    #[must_use]
+    pub fn new(volume: VolumeId, protector: ProtectorId, escrowed_at: Timestamp) -> Self {
+        Self {
+            entry: LedgerEntry {
+                volume,
+                protector,
+                state: KeyState::Live,
+                proof: ProofState::NotProven,
+                escrowed_at,
+            },
+            ever_disclosed: false,
+        }
+    }
+
+    /// The state that a key has as long as its volume carries it.
+    #[must_use]
+    pub fn state_while_present(&self) -> KeyState {
+        if self.ever_disclosed {
+            KeyState::Disclosed
+        } else {
+            KeyState::Live
+        }
+    }
+}
+
+/// The record after its password was told to somebody. A superseded one stays so, as it opens nothing, but comes back as
+/// disclosed should its volume ever carry it again.
+#[must_use]
+pub fn disclose(mut record: KeyRecord) -> KeyRecord {
+    record.ever_disclosed = true;
+    if record.entry.state == KeyState::Live {
+        record.entry.state = KeyState::Disclosed;
+    }
+    record
 }
 
 /// All entries that concern one device. A protector without an entry is unknown to the server.

@@ -8,6 +8,8 @@ use crate::ledger::Ledger;
 use crate::policy::Policy;
 use crate::volume::{EncryptionExtent, EncryptionMethod};
 
+pub mod check;
+
 mod auto_unlock;
 mod decide;
 mod keys;
@@ -156,4 +158,24 @@ pub fn plan(policy: &Policy, inventory: &Inventory, ledger: &Ledger, situation: 
         situation,
     }
     .plan()
+}
+
+impl Action {
+    /// The provider's name of the volume that the step concerns.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        match self {
+            Self::AddRecoveryPassword { device }
+            | Self::Escrow { device, .. }
+            | Self::AddTpm { device }
+            | Self::AddTpmPin { device }
+            | Self::AddAutoUnlock { device }
+            | Self::RemoveAutoUnlock { device }
+            | Self::Encrypt { device, .. }
+            | Self::ResumeConversion { device }
+            | Self::EnableProtectors { device, .. }
+            | Self::DeleteProtector { device, .. }
+            | Self::Decrypt { device } => device,
+        }
+    }
 }

@@ -10,6 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::inventory::Inventory;
 use crate::volume::{EncryptionExtent, EncryptionMethod, VolumeKind};
 
+pub use settings::{Choice, Section, Setting, SettingKind, reference, setting};
+pub use validate::FieldError;
+
+mod settings;
+mod validate;
+
 /// A whole policy. `Default` configures nothing: such a device is "not enforced".
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -162,12 +162,13 @@ impl EncryptionMethod {
 }
 
 impl ProtectorType {
-    /// Whether the TPM takes part. A volume carries at most one of each such type.
+    /// Whether it opens the operating system volume at start by the TPM, alone or with more. A network key does not
+    /// count: it works on the organisation's network only.
     #[must_use]
-    pub fn uses_tpm(self) -> bool {
+    pub fn starts_by_tpm(self) -> bool {
         matches!(
             self,
-            Self::Tpm | Self::TpmPin | Self::TpmStartupKey | Self::TpmPinStartupKey | Self::TpmNetworkKey
+            Self::Tpm | Self::TpmPin | Self::TpmStartupKey | Self::TpmPinStartupKey
         )
     }
 

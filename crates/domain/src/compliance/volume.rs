@@ -69,7 +69,7 @@ fn cipher(wanted: EncryptionMethod, present: EncryptionMethod) -> Option<Reason>
 /// A drive that is not encrypted at all misses its encryption; its protectors are no extra fault. A missing TPM is: it
 /// says why.
 fn start_up(wanted: OsProtector, tpm: &Tpm, volume: &VolumeReport) -> Option<Reason> {
-    let by_tpm = volume.protectors.iter().any(|p| p.kind.uses_tpm());
+    let by_tpm = volume.protectors.iter().any(|p| p.kind.starts_by_tpm());
     let by_pin = volume.protectors.iter().any(|p| p.kind.asks_for_pin());
     match (tpm, wanted) {
         (Tpm::Absent, _) if by_tpm => Some(Reason::TpmNotVisible),

@@ -38,14 +38,14 @@ impl Start {
 pub(super) fn plan(decision: &Decision<'_>, steps: &mut Steps<'_>) -> Start {
     let volume = steps.volume;
     let present = match decision.policy.os.protector {
-        OsProtector::Tpm => has(volume, ProtectorType::uses_tpm),
+        OsProtector::Tpm => has(volume, ProtectorType::starts_by_tpm),
         OsProtector::TpmPin => has(volume, ProtectorType::asks_for_pin),
     };
     let reason = match &decision.inventory.tpm {
         Tpm::Ready { .. } if present => None,
         Tpm::Ready { .. } => add(decision, steps),
         Tpm::NotReady { reason } => Some(format!("The TPM cannot be used now: {reason}")),
-        Tpm::Absent if has(volume, ProtectorType::uses_tpm) => {
+        Tpm::Absent if has(volume, ProtectorType::starts_by_tpm) => {
             Some("A TPM protector exists, but no TPM is visible.".to_owned())
         }
         Tpm::Absent => Some("Policy asks for a TPM, and no TPM is visible.".to_owned()),
@@ -55,7 +55,7 @@ pub(super) fn plan(decision: &Decision<'_>, steps: &mut Steps<'_>) -> Start {
         return Start::READY;
     };
     let other = volume.has(ProtectorType::Passphrase) || volume.has(ProtectorType::ExternalKey);
-    let by_tpm = matches!(decision.inventory.tpm, Tpm::Ready { .. }) && has(volume, ProtectorType::uses_tpm);
+    let by_tpm = matches!(decision.inventory.tpm, Tpm::Ready { .. }) && has(volume, ProtectorType::starts_by_tpm);
     steps.blocked(reason);
     if other || by_tpm {
         Start::ONLY_AS_IT_IS
