@@ -11,6 +11,7 @@ pub mod execute;
 pub mod hooks;
 pub mod identity;
 pub mod observe;
+pub mod platform;
 pub mod provider;
 
 mod cycle;

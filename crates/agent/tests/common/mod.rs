@@ -1,0 +1,3 @@
+//! What the provider's tests share.
+
+pub(crate) mod swtpm;
