@@ -8,9 +8,11 @@
 
 mod error;
 pub mod model;
+mod sqlite;
 pub mod traits;
 
 pub use error::{Refusal, StoreError, What};
+pub use sqlite::{OfflineAudit, SqliteOptions, SqliteStore, WriterStats};
 pub use traits::{
     Accounts, AuditLog, Dashboard, Devices, Keys, Maintenance, Policies, Requests, Sessions, Settings, Store, Tokens,
 };

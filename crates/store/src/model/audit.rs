@@ -27,21 +27,6 @@ pub struct AuditQuery {
     pub paging: Paging,
 }
 
-/// A signed statement that the chain had this entry at its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// Sequence of the entry.
-    pub sequence: u64,
-    /// Its hash.
-    pub hash: [u8; 32],
-    /// When.
-    pub at: Timestamp,
-    /// Names the key that signed.
-    pub key_id: String,
-    /// The signature in the caller's encoding.
-    pub signature: Vec<u8>,
-}
-
 /// The subject of an event about a device, and, where they matter, a volume and a protector of it:
 /// `device:ID volume:ID protector:ID`.
 #[must_use]

@@ -3,11 +3,10 @@
 use domain::compliance::{Compliance, Verdict};
 use domain::ids::{DeviceId, ProtectorId, RequestId, VolumeId};
 use domain::inventory::{Inventory, VolumeReport};
-use domain::ledger::Ledger;
+use domain::ledger::{Ledger, StateChange};
 use domain::plan::Blocked;
 use domain::time::Timestamp;
 
-use super::key::KeyName;
 use super::page::{Direction, Paging};
 use super::request::DeviceRequest;
 use super::summary::KeyTally;
@@ -52,7 +51,7 @@ pub struct Device {
     pub blocked: Vec<Blocked>,
     /// The last failure that it reported.
     pub last_error: Option<String>,
-    /// Another device has, or had at enrolment, the same hardware id.
+    /// Another device that is not retired has the same hardware id. A retired device keeps the last answer.
     pub duplicate_hardware: bool,
     /// Retired: hidden from lists unless asked for, may not write; its keys stay.
     pub retired_at: Option<Timestamp>,
@@ -144,8 +143,8 @@ pub struct Report {
 /// What changed by an inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InventoryOutcome {
-    /// Keys that the volumes no longer carry.
-    pub superseded: Vec<KeyName>,
+    /// Keys that were replaced, or that came back.
+    pub key_changes: Vec<StateChange>,
     /// The verdict before.
     pub verdict_before: Verdict,
     /// Compliance now.

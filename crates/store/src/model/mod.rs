@@ -11,7 +11,7 @@ mod summary;
 mod token;
 
 pub use account::{Account, AccountChange, LockRule, NewAccount, NewSession, PasswordHash, SecretHash, Session};
-pub use audit::{AuditQuery, Checkpoint, device_of, subject};
+pub use audit::{AuditQuery, device_of, subject};
 pub use device::{
     CheckInView, Device, DeviceQuery, DeviceRow, DeviceSort, InventoryOutcome, NewDevice, Report, VolumeRecord,
 };

@@ -1,10 +1,10 @@
 //! The audit chain and the dashboard's counts.
 
 use async_trait::async_trait;
-use domain::audit::{AuditEntry, AuditEvent, ChainHead};
+use domain::audit::{AuditEntry, AuditEvent, ChainHead, Checkpoint};
 
 use crate::Result;
-use crate::model::{AuditQuery, Checkpoint, Page, Summary};
+use crate::model::{AuditQuery, Page, Summary};
 
 /// The audit chain. Entries are never changed and never removed.
 #[async_trait]

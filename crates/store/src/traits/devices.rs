@@ -41,8 +41,9 @@ pub trait Devices {
     /// transaction, whichever that is, or by [`Maintenance::flush`](super::Maintenance::flush).
     fn seen(&self, device: DeviceId, at: Timestamp);
 
-    /// Stores an inventory; marks keys that the reported volumes no longer carry as superseded (with an audit event
-    /// `key.superseded` for each); evaluates compliance under the policy in force; in one transaction.
+    /// Stores an inventory; marks keys that the reported volumes no longer carry as superseded, and those that came back
+    /// as in use (with an audit event `key.superseded` or `key.returned` for each, by the device); evaluates compliance
+    /// under the policy in force; in one transaction.
     ///
     /// # Errors
     /// `NotFound`; `Refused` when the device is retired.

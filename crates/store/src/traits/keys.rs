@@ -40,10 +40,10 @@ pub trait Keys {
     /// The server's view of a device's keys.
     async fn ledger(&self, device: DeviceId) -> Result<Ledger>;
 
-    /// Newest versions that were not tried yet, oldest first.
+    /// Newest versions that were not tried yet, the oldest keys first.
     async fn unproven(&self, limit: u32) -> Result<Vec<ProofJob>>;
 
-    /// Stores the outcome of a proof. False: the version had an outcome already, and nothing was changed.
+    /// Stores the outcome of a proof. False: the version had this outcome already, and nothing was changed.
     ///
     /// # Errors
     /// `NotFound`; `Invalid` when the outcome is `NotProven`.

@@ -1,0 +1,219 @@
+//! Devices: their records.
+
+use async_trait::async_trait;
+use domain::audit::AuditEvent;
+use domain::ids::{DeviceId, RequestId};
+use domain::inventory::Inventory;
+use domain::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::values::{Id, id, json, json_option, named, time, time_option};
+use super::writer::Tx;
+use super::{SqliteStore, device_list, inventory, key_records, requests, tokens};
+use crate::model::{
+    CheckInView, Device, DeviceQuery, DeviceRow, InventoryOutcome, NewDevice, Page, Report, SecretHash, VolumeRecord,
+};
+use crate::traits::Devices;
+use crate::{Refusal, Result, StoreError, What};
+
+#[async_trait]
+impl Devices for SqliteStore {
+    async fn enrol(&self, device: NewDevice, token: SecretHash, audit: Vec<AuditEvent>) -> Result<Device> {
+        self.write(move |tx| {
+            tokens::use_once(tx.sql, token, device.enrolled_at)?;
+            insert(tx.sql, &device)?;
+            tx.append(audit)?;
+            get(tx.sql, device.id)?.ok_or(StoreError::NotFound(What::Device))
+        })
+        .await
+    }
+
+    async fn device(&self, id: DeviceId) -> Result<Option<Device>> {
+        self.read(move |sql| get(sql, id)).await
+    }
+
+    async fn devices(&self, query: DeviceQuery) -> Result<Page<DeviceRow>> {
+        self.read(move |sql| device_list::search(sql, &query)).await
+    }
+
+    async fn devices_of_user(&self, user: &str) -> Result<Vec<DeviceRow>> {
+        let user = user.to_lowercase();
+        self.read(move |sql| device_list::of_user(sql, &user)).await
+    }
+
+    async fn volumes(&self, device: DeviceId) -> Result<Vec<VolumeRecord>> {
+        self.read(move |sql| volumes(sql, device)).await
+    }
+
+    async fn check_in_view(&self, device: DeviceId) -> Result<Option<CheckInView>> {
+        self.read(move |sql| check_in_view(sql, device)).await
+    }
+
+    fn seen(&self, device: DeviceId, at: Timestamp) {
+        self.shared.gathered.device(device, at);
+    }
+
+    async fn record_inventory(
+        &self,
+        device: DeviceId,
+        inventory: Inventory,
+        digest: String,
+        at: Timestamp,
+        audit: Vec<AuditEvent>,
+    ) -> Result<InventoryOutcome> {
+        self.write(move |tx| inventory::record(tx, device, &inventory, &digest, at, audit))
+            .await
+    }
+
+    async fn record_report(
+        &self,
+        device: DeviceId,
+        report: Report,
+        at: Timestamp,
+        audit: Vec<AuditEvent>,
+    ) -> Result<Vec<RequestId>> {
+        self.write(move |tx| record_report(tx, device, &report, at, audit))
+            .await
+    }
+
+    async fn set_retired(&self, device: DeviceId, at: Option<Timestamp>, audit: Vec<AuditEvent>) -> Result<()> {
+        self.write(move |tx| {
+            let hardware_id: Option<String> = tx
+                .sql
+                .prepare_cached("UPDATE devices SET retired_at = ?2 WHERE id = ?1 RETURNING hardware_id")?
+                .query_row(params![device.blob(), at.map(|at| at.0)], |row| row.get(0))
+                .optional()?;
+            mark_duplicates(tx.sql, &hardware_id.ok_or(StoreError::NotFound(What::Device))?)?;
+            tx.append(audit)
+        })
+        .await
+    }
+
+    async fn reevaluate(&self, after: Option<DeviceId>, limit: u32) -> Result<Option<DeviceId>> {
+        self.write(move |tx| inventory::reevaluate(tx.sql, after, limit)).await
+    }
+}
+
+/// Refuses devices that are missing or retired.
+pub(super) fn may_write(sql: &Connection, device: DeviceId) -> Result<()> {
+    let retired: Option<bool> = sql
+        .prepare_cached("SELECT retired_at IS NOT NULL FROM devices WHERE id = ?1")?
+        .query_row([device.blob()], |row| row.get(0))
+        .optional()?;
+    match retired {
+        None => Err(StoreError::NotFound(What::Device)),
+        Some(true) => Err(StoreError::Refused(Refusal::DeviceRetired)),
+        Some(false) => Ok(()),
+    }
+}
+
+/// Marks the devices that share a hardware id, and unmarks one that is left alone with it.
+pub(super) fn mark_duplicates(sql: &Connection, hardware_id: &str) -> Result<()> {
+    sql.prepare_cached(
+        "UPDATE devices SET duplicate_hardware =
+             ?1 <> '' AND (SELECT count(*) FROM devices WHERE hardware_id = ?1 AND retired_at IS NULL) > 1
+         WHERE hardware_id = ?1 AND retired_at IS NULL",
+    )?
+    .execute([hardware_id])?;
+    Ok(())
+}
+
+fn insert(sql: &Connection, device: &NewDevice) -> Result<()> {
+    let taken = sql
+        .prepare_cached("SELECT 1 FROM devices WHERE id = ?1")?
+        .exists([device.id.blob()])?;
+    if taken {
+        return Err(StoreError::Exists(What::Device));
+    }
+    sql.prepare_cached(
+        "INSERT INTO devices (id, hostname, hardware_id, enrolled_at, last_seen, search_text)
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
+    )?
+    .execute(params![
+        device.id.blob(),
+        device.hostname,
+        device.hardware_id,
+        device.enrolled_at.0,
+        format!("{}\n{}", device.hostname, device.hardware_id).to_lowercase()
+    ])?;
+    mark_duplicates(sql, &device.hardware_id)
+}
+
+fn get(sql: &Connection, device: DeviceId) -> Result<Option<Device>> {
+    sql.prepare_cached("SELECT * FROM devices WHERE id = ?1")?
+        .query_and_then([device.blob()], from_row)?
+        .next()
+        .transpose()
+}
+
+fn from_row(row: &Row<'_>) -> Result<Device> {
+    Ok(Device {
+        id: id(row, "id")?,
+        hostname: row.get("hostname")?,
+        hardware_id: row.get("hardware_id")?,
+        enrolled_at: time(row, "enrolled_at")?,
+        last_seen: time_option(row, "last_seen")?,
+        inventory: json_option(row, "inventory")?,
+        inventory_digest: row.get("inventory_digest")?,
+        inventory_at: time_option(row, "inventory_at")?,
+        compliance: json_option(row, "compliance")?,
+        verdict: named(row, "verdict")?,
+        blocked: json(row, "blocked")?,
+        last_error: row.get("last_error")?,
+        duplicate_hardware: row.get("duplicate_hardware")?,
+        retired_at: time_option(row, "retired_at")?,
+    })
+}
+
+fn volumes(sql: &Connection, device: DeviceId) -> Result<Vec<VolumeRecord>> {
+    sql.prepare_cached("SELECT * FROM volumes WHERE device = ?1 ORDER BY present DESC, first_seen, volume")?
+        .query_and_then([device.blob()], |row| {
+            Ok(VolumeRecord {
+                device: id(row, "device")?,
+                volume: id(row, "volume")?,
+                report: json_option(row, "report")?,
+                first_seen: time(row, "first_seen")?,
+                last_seen: time(row, "last_seen")?,
+                present: row.get("present")?,
+            })
+        })?
+        .collect()
+}
+
+fn check_in_view(sql: &Connection, device: DeviceId) -> Result<Option<CheckInView>> {
+    let view = sql
+        .prepare_cached("SELECT inventory_digest, blocked, last_error, retired_at FROM devices WHERE id = ?1")?
+        .query_and_then([device.blob()], |row| {
+            Ok::<_, StoreError>(CheckInView {
+                inventory_digest: row.get("inventory_digest")?,
+                blocked: json(row, "blocked")?,
+                last_error: row.get("last_error")?,
+                retired: time_option(row, "retired_at")?.is_some(),
+                ledger: key_records::ledger(sql, device)?,
+                requests: requests::pending(sql, device)?,
+            })
+        })?
+        .next()
+        .transpose()?;
+    Ok(view)
+}
+
+fn record_report(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    report: &Report,
+    at: Timestamp,
+    audit: Vec<AuditEvent>,
+) -> Result<Vec<RequestId>> {
+    may_write(tx.sql, device)?;
+    tx.sql
+        .prepare_cached("UPDATE devices SET blocked = ?2, last_error = ?3 WHERE id = ?1")?
+        .execute(params![
+            device.blob(),
+            serde_json::to_string(&report.blocked)?,
+            report.last_error
+        ])?;
+    let done = requests::complete(tx.sql, device, &report.done, at)?;
+    tx.append(audit)?;
+    Ok(done)
+}
