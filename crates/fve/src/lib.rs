@@ -17,10 +17,12 @@
 //! ```
 
 mod context;
+mod convert;
 mod crypto;
 mod error;
 mod evidence;
 pub mod format;
+mod fresh;
 mod guid;
 pub mod io;
 mod keychain;
@@ -31,9 +33,11 @@ pub mod time;
 mod volume;
 
 pub use context::Context;
+pub use convert::{ConversionMode, Progress};
 pub use error::Error;
 pub use evidence::{EvidenceError, Proven, verify};
 pub use format::EncryptionMethod;
+pub use fresh::{CreateOptions, InitOptions, NewProtector, Placement, create, initialise};
 pub use guid::{Guid, GuidError};
 pub use keychain::Credential;
 pub use protector::{BackupInfo, ProtectorInfo, ProtectorKind, TpmDatum};

@@ -12,7 +12,9 @@ mod update;
 mod view;
 
 pub use copies::CopyInfo;
+pub(crate) use geometry::normalise;
 pub use info::VolumeInfo;
 pub use open::{Volume, is_fve};
 pub use status::ConversionStatus;
+pub(crate) use unlocked::State;
 pub use unlocked::UnlockedVolume;

@@ -16,10 +16,10 @@ use crate::protector::{self, ProtectorInfo};
 
 /// A locked volume: what its metadata says in clear.
 pub struct Volume<D> {
-    pub(super) device: D,
+    pub(crate) device: D,
     pub(super) boot: BootSector,
     pub(super) metadata: Metadata,
-    pub(super) geometry: Geometry,
+    pub(crate) geometry: Geometry,
     pub(super) eow: Option<Result<EowMap, FormatError>>,
     /// Other sound copies, newest first, should the first fail its integrity check.
     others: Vec<Metadata>,
@@ -54,6 +54,25 @@ impl<D: ReadAt> Volume<D> {
             metadata,
             others,
             protectors,
+        })
+    }
+
+    /// A volume whose metadata is known but perhaps not written yet.
+    pub(crate) fn from_parts(device: D, boot: BootSector, metadata: Metadata) -> Result<Self, Error> {
+        let copies = boot.metadata.map(|offset| CopyInfo {
+            offset,
+            problem: None,
+            current: true,
+        });
+        Ok(Self {
+            geometry: Geometry::new(&boot, &metadata, device.size())?,
+            eow: None,
+            copies,
+            device,
+            boot,
+            others: Vec::new(),
+            protectors: protectors_of(&metadata)?,
+            metadata,
         })
     }
 

@@ -10,6 +10,7 @@ use super::geometry::Geometry;
 use super::open::Volume;
 use super::status::ConversionStatus;
 use crate::Error;
+use crate::convert::log::{LogArea, Record};
 use crate::crypto::sector::SectorCipher;
 use crate::format::read::{BootSector, FormatError};
 use crate::format::{EncryptionMethod, Metadata};
@@ -22,22 +23,28 @@ use crate::secret::VolumeMasterKey;
 /// relocated header at its start, zeros for the regions that hold metadata,
 /// everything else decrypted where it lies.
 pub struct UnlockedVolume<D> {
-    pub(super) device: D,
+    pub(crate) device: D,
     pub(super) boot: BootSector,
-    pub(super) geometry: Geometry,
+    pub(crate) geometry: Geometry,
     pub(super) vmk: VolumeMasterKey,
     pub(super) method: EncryptionMethod,
-    pub(super) cipher: SectorCipher,
-    pub(super) eow: Option<Result<EowMap, FormatError>>,
+    pub(crate) cipher: SectorCipher,
+    pub(crate) eow: Option<Result<EowMap, FormatError>>,
     state: RwLock<State>,
 }
 
 /// What changes while the volume is open.
-pub(super) struct State {
-    pub(super) metadata: Metadata,
+pub(crate) struct State {
+    pub(crate) metadata: Metadata,
     pub(super) copies: [CopyInfo; 3],
     /// Ranges of the inner view that read as zeros; sorted, apart.
     pub(super) zero: Vec<Range<u64>>,
+    /// Our conversion log, if there is one.
+    pub(crate) log: Option<LogArea>,
+    /// A chunk in the log that is not yet covered by the watermark.
+    pub(crate) pending: Option<Record>,
+    /// What the inner file system uses, as last looked up; forgotten at every write.
+    pub(crate) used: Option<Vec<Range<u64>>>,
     /// A metadata update failed half-way: what is on disk is not known.
     pub(super) stale: bool,
 }
@@ -52,7 +59,7 @@ impl<D> std::fmt::Debug for UnlockedVolume<D> {
 }
 
 impl<D: ReadAt> UnlockedVolume<D> {
-    pub(super) fn new(volume: Volume<D>, vmk: VolumeMasterKey) -> Result<Self, Error> {
+    pub(crate) fn new(volume: Volume<D>, vmk: VolumeMasterKey) -> Result<Self, Error> {
         let Volume {
             device,
             boot,
@@ -69,6 +76,9 @@ impl<D: ReadAt> UnlockedVolume<D> {
             metadata,
             copies,
             zero: Vec::new(),
+            log: None,
+            pending: None,
+            used: None,
             stale: false,
         };
         let unlocked = Self {
@@ -81,8 +91,17 @@ impl<D: ReadAt> UnlockedVolume<D> {
             eow,
             state: RwLock::new(state),
         };
-        unlocked.refresh_zero(&mut unlocked.write_state());
+        unlocked.reload_log()?;
         Ok(unlocked)
+    }
+
+    /// Looks for our conversion log and what a crash left in it.
+    pub(crate) fn reload_log(&self) -> io::Result<()> {
+        let state = &mut *self.write_state();
+        self.refresh_zero(state);
+        self.find_log(state)?;
+        self.refresh_zero(state);
+        Ok(())
     }
 
     /// The volume's GUID.
@@ -102,7 +121,11 @@ impl<D: ReadAt> UnlockedVolume<D> {
 
     /// How far the volume is encrypted and where it is going.
     pub fn conversion_status(&self) -> ConversionStatus {
-        ConversionStatus::from_header(&self.state().metadata.header, self.boot.layout)
+        self.status_of(&self.state())
+    }
+
+    pub(crate) fn status_of(&self, state: &State) -> ConversionStatus {
+        ConversionStatus::from_header(&state.metadata.header, self.boot.layout)
     }
 
     /// The metadata area in use, 64 KiB: evidence for [`verify`](crate::verify).
@@ -130,11 +153,11 @@ impl<D: ReadAt> UnlockedVolume<D> {
         self.device
     }
 
-    pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
+    pub(crate) fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn write_state(&self) -> RwLockWriteGuard<'_, State> {
+    pub(crate) fn write_state(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,8 +12,8 @@ use crate::protector::build::Builder;
 use crate::secret::VolumeMasterKey;
 
 /// A change under way: edit the parts, and they become the new metadata.
-pub(super) struct Edit<'a, 'c> {
-    pub(super) header: BlockHeader,
+pub(crate) struct Edit<'a, 'c> {
+    pub(crate) header: BlockHeader,
     pub(super) datums: Vec<Datum>,
     pub(super) ctx: &'a mut Context<'c>,
     nonces: NonceSource,
@@ -41,7 +41,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
         self.update_state(&mut self.write_state(), ctx, change)
     }
 
-    pub(super) fn update_state<T>(
+    pub(crate) fn update_state<T>(
         &self,
         state: &mut State,
         ctx: &mut Context<'_>,
@@ -79,6 +79,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
         for copy in &mut state.copies {
             (copy.problem, copy.current) = (None, true);
         }
+        self.refresh_zero(state);
         Ok(result)
     }
 

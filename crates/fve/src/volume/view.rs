@@ -10,22 +10,32 @@ use crate::io::{ReadAt, WriteAt};
 #[derive(Clone, Copy, Debug)]
 enum Source {
     Zeros,
-    Device { at: u64, encrypted: bool },
+    Device {
+        at: u64,
+        encrypted: bool,
+    },
+    /// The chunk in the conversion log, which is ahead of the watermark.
+    Log {
+        at: u64,
+    },
 }
 
 const MAX_SECTOR: usize = 4096;
 
 impl<D: ReadAt> UnlockedVolume<D> {
     /// Works out anew which ranges read as zeros.
-    pub(super) fn refresh_zero(&self, state: &mut State) {
+    pub(crate) fn refresh_zero(&self, state: &mut State) {
         let mut ranges = self.geometry.always_zero();
         if let Some(Ok(map)) = &self.eow {
             ranges.extend_from_slice(map.zero());
         }
+        if let Some(log) = state.log.as_ref().filter(|_| self.status_of(state).in_progress()) {
+            ranges.push(log.record.clone());
+        }
         state.zero = normalise(ranges);
     }
 
-    pub(super) fn read_view(&self, state: &State, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+    pub(crate) fn read_view(&self, state: &State, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         self.check_range(offset, buf.len())?;
         if let Some(Err(error)) = &self.eow {
             return Err(io::Error::new(
@@ -68,6 +78,10 @@ impl<D: ReadAt> UnlockedVolume<D> {
                         self.cipher.decrypt(at, run);
                     }
                 }
+                Source::Log { at } => {
+                    copy_from_record(state, at, run)?;
+                    self.cipher.decrypt(at, run);
+                }
             }
             at += len as u64;
             rest = tail;
@@ -100,9 +114,9 @@ impl<D: ReadAt> UnlockedVolume<D> {
         let Some(at) = source else {
             return Ok((Source::Zeros, self.run_len(offset, end, max)?));
         };
-        let (encrypted, until) = self.encrypted_at(state, at);
+        let (source, until) = self.holding(state, at);
         let end = end.min(offset.saturating_add(until - at));
-        Ok((Source::Device { at, encrypted }, self.run_len(offset, end, max)?))
+        Ok((source, self.run_len(offset, end, max)?))
     }
 
     /// Whole sectors from `offset` to `end`, at least one: a boundary inside a sector belongs to the next.
@@ -112,17 +126,28 @@ impl<D: ReadAt> UnlockedVolume<D> {
         Ok(to_usize(len)?.min(max))
     }
 
-    /// Whether the device's byte at `at` is encrypted, and up to where that holds.
-    fn encrypted_at(&self, state: &State, at: u64) -> (bool, u64) {
+    /// What holds the truth about the device's byte at `at`, and up to where.
+    fn holding(&self, state: &State, at: u64) -> (Source, u64) {
         if let Some(Ok(map)) = &self.eow {
-            return map.at(at);
+            let (encrypted, until) = map.at(at);
+            return (Source::Device { at, encrypted }, until);
+        }
+        let pending = state.pending.as_ref().map_or(0..0, |record| record.range());
+        if pending.contains(&at) {
+            return (Source::Log { at }, pending.end);
         }
         let watermark = state.metadata.header.state_offset;
-        if at < watermark {
+        let (encrypted, until) = if at < watermark {
             (true, watermark)
         } else {
             (false, u64::MAX)
-        }
+        };
+        let until = if at < pending.start {
+            until.min(pending.start)
+        } else {
+            until
+        };
+        (Source::Device { at, encrypted }, until)
     }
 
     fn check_range(&self, offset: u64, len: usize) -> io::Result<()> {
@@ -137,9 +162,10 @@ impl<D: ReadAt> UnlockedVolume<D> {
 }
 
 impl<D: WriteAt> UnlockedVolume<D> {
-    pub(super) fn write_view(&self, state: &mut State, offset: u64, data: &[u8]) -> io::Result<()> {
+    pub(crate) fn write_view(&self, state: &mut State, offset: u64, data: &[u8]) -> io::Result<()> {
         self.check_range(offset, data.len())?;
         self.check_writable(state)?;
+        state.used = None;
         let sector = self.geometry.sector_size as usize;
         let (mut at, mut rest) = (offset, data);
         while !rest.is_empty() {
@@ -179,6 +205,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
                         "the range holds BitLocker metadata",
                     ));
                 }
+                Source::Log { .. } => return Err(io::Error::other("a conversion was interrupted")),
                 Source::Device { at, encrypted: false } => self.device.write_at(at, run)?,
                 Source::Device { at, encrypted: true } => {
                     let mut ciphertext = run.to_vec();
@@ -202,8 +229,24 @@ impl<D: WriteAt> UnlockedVolume<D> {
         if state.stale {
             return Err(io::Error::other(crate::Error::Stale));
         }
+        if state.pending.is_some() {
+            return Err(io::Error::other(
+                "a conversion was interrupted: recover the volume before writing to it",
+            ));
+        }
         Ok(())
     }
+}
+
+fn copy_from_record(state: &State, at: u64, run: &mut [u8]) -> io::Result<()> {
+    let record = state.pending.as_ref().ok_or(io::ErrorKind::NotFound)?;
+    let start = to_usize(at - record.offset)?;
+    let source = record
+        .ciphertext
+        .get(start..start + run.len())
+        .ok_or(io::ErrorKind::UnexpectedEof)?;
+    run.copy_from_slice(source);
+    Ok(())
 }
 
 fn to_usize(value: u64) -> io::Result<usize> {

@@ -1,0 +1,124 @@
+//! Putting BitLocker over an existing NTFS in place, and taking it off again.
+
+use std::io;
+
+use super::layout::{Layout, Placement};
+use super::parts::{Parts, Plan};
+use crate::Error;
+use crate::context::Context;
+use crate::convert::ConversionMode;
+use crate::convert::log::{LogArea, PAGE_LEN, page};
+use crate::format::EncryptionMethod;
+use crate::format::constants::{HEADER_LEN, METADATA_LEN, state};
+use crate::io::WriteAt;
+use crate::ntfs;
+use crate::volume::{ConversionStatus, UnlockedVolume, Volume, is_fve};
+
+/// What the volume is to become.
+#[derive(Clone, Debug)]
+pub struct InitOptions<'a> {
+    /// AES-XTS-128 or -256.
+    pub method: EncryptionMethod,
+    /// Usually computer, label and date.
+    pub description: Option<&'a str>,
+    /// Where the regions go.
+    pub placement: Placement,
+}
+
+impl Default for InitOptions<'_> {
+    fn default() -> Self {
+        Self {
+            method: EncryptionMethod::AesXts128,
+            description: None,
+            placement: Placement::InNtfs,
+        }
+    }
+}
+
+/// Makes a plain NTFS volume a BitLocker volume on which nothing is encrypted yet: it has keys, and
+/// a clear key as its only protector. Protectors can be added and escrowed before
+/// [`begin_encryption`](UnlockedVolume::begin_encryption).
+///
+/// A crash before the boot sector is written leaves a plain volume, on which this can be tried again; after it, the
+/// volume is initialised. State 1/1 (decrypted) with keys and watermark 0 is this project's choice: other
+/// readers take every sector for plain, or say that nothing is encrypted.
+pub fn initialise<D: WriteAt>(
+    device: D,
+    options: &InitOptions<'_>,
+    ctx: &mut Context<'_>,
+) -> Result<UnlockedVolume<D>, Error> {
+    if is_fve(&device)? {
+        return Err(Error::InvalidState("the device is a BitLocker volume already"));
+    }
+    let layout = Layout::new(&device, &options.placement, ctx.now)?;
+    let mut inner_boot = [0; 512];
+    device.read_at(0, &mut inner_boot)?;
+    let plan = Plan {
+        method: options.method,
+        description: options.description,
+        protectors: &[],
+        state: state::DECRYPTED,
+        watermark: 0,
+    };
+    let parts = Parts::new(&layout, &plan, &inner_boot, ctx)?;
+    if let Some(plan) = &layout.plan {
+        plan.apply(&device)?;
+        device.flush()?;
+    }
+    copy_header(&device, 0, layout.regions.header, 0)?;
+    let volume = Volume::from_parts(device, parts.boot, parts.metadata.clone())?;
+    let log = volume
+        .geometry
+        .extended
+        .and_then(|extended| LogArea::new(&extended, layout.sector_size, volume.geometry.size));
+    if let Some(log) = log {
+        let mut first = page(parts.metadata.dataset.volume, ConversionMode::Full);
+        first.resize(PAGE_LEN as usize, 0);
+        volume.device.write_at(log.page, &first)?;
+        wipe(&volume.device, log.record.start, log.record.end - log.record.start)?;
+    }
+    volume.device.flush()?;
+    parts.write_metadata(&volume.device)?;
+    parts.write_boot(&volume.device)?;
+    UnlockedVolume::new(volume, parts.vmk)
+}
+
+impl<D: WriteAt> UnlockedVolume<D> {
+    /// Takes BitLocker off a fully decrypted volume: the inner file system gets its header back and
+    /// our files go. A crash leaves either a decrypted BitLocker volume or a plain one, perhaps with our
+    /// files still in it, which do no harm.
+    pub fn deinitialise(self) -> Result<D, Error> {
+        if self.conversion_status() != ConversionStatus::FullyDecrypted {
+            return Err(Error::InvalidState("the volume is not fully decrypted"));
+        }
+        let header = self.geometry.header.start;
+        let sector = u64::from(self.sector_size());
+        copy_header(&self.device, header, 0, sector)?;
+        let mut first = vec![0; self.sector_size() as usize];
+        self.device.read_at(header, &mut first)?;
+        self.device.write_at(0, &first)?;
+        self.device.flush()?;
+        for area in &self.geometry.metadata {
+            wipe(&self.device, area.start, METADATA_LEN as u64)?;
+        }
+        self.device.flush()?;
+        if ntfs::probe(&self.device).is_ok() {
+            ntfs::release(&self.device)?;
+            self.device.flush()?;
+        }
+        Ok(self.device)
+    }
+}
+
+/// Copies the header from one place to another, leaving out its first `skip` bytes.
+fn copy_header(device: &dyn WriteAt, from: u64, to: u64, skip: u64) -> Result<(), Error> {
+    let mut header = vec![0; usize::try_from(HEADER_LEN - skip).map_err(io::Error::other)?];
+    device.read_at(from + skip, &mut header)?;
+    device.write_at(to + skip, &header)?;
+    Ok(device.flush()?)
+}
+
+fn wipe(device: &dyn WriteAt, offset: u64, len: u64) -> Result<(), Error> {
+    device.write_at(offset, &vec![0; usize::try_from(len).map_err(io::Error::other)?])?;
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Where the regions of a new volume go.
+
+use crate::Error;
+use crate::format::constants::{HEADER_LEN, ICE_LEN, METADATA_LEN};
+use crate::io::ReadAt;
+use crate::ntfs::{self, RegionRequest, Regions, ReservePlan};
+use crate::time::FileTime;
+
+/// How the regions of a new volume are placed.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Placement {
+    /// In files that the inner NTFS gets for them, so that it never gives their clusters away.
+    #[default]
+    InNtfs,
+    /// At these offsets. The caller answers for it that the inner file system never uses them;
+    /// if it does, data is lost.
+    At {
+        /// The regions.
+        regions: Regions,
+        /// 512 or 4096.
+        sector_size: u32,
+        /// Length of the conversion log region: at least 16 KiB, or 0 for none.
+        log_len: u32,
+    },
+}
+
+/// The outcome: sector size, regions, and what must change in the inner file system.
+pub(super) struct Layout {
+    pub(super) sector_size: u32,
+    pub(super) regions: Regions,
+    pub(super) log_len: u32,
+    pub(super) plan: Option<ReservePlan>,
+}
+
+/// The log takes one chunk, a describing page and a record header; the rest is room to grow.
+const LOG_OVERHEAD: u32 = 64 << 10;
+const SMALL_CHUNK: u32 = 1 << 20;
+const LARGE_CHUNK: u32 = 4 << 20;
+/// From here on larger chunks are worth their room.
+const LARGE_VOLUME: u64 = 8 << 30;
+
+impl Layout {
+    pub(super) fn new(inner: &dyn ReadAt, placement: &Placement, now: FileTime) -> Result<Self, Error> {
+        let layout = match *placement {
+            Placement::At {
+                regions,
+                sector_size,
+                log_len,
+            } => Self {
+                sector_size,
+                regions,
+                log_len,
+                plan: None,
+            },
+            Placement::InNtfs => Self::in_ntfs(inner, now)?,
+        };
+        layout.check(inner.size())?;
+        Ok(layout)
+    }
+
+    fn in_ntfs(inner: &dyn ReadAt, now: FileTime) -> Result<Self, Error> {
+        let info = ntfs::probe(inner)?;
+        let log_len = LOG_OVERHEAD
+            + if inner.size() < LARGE_VOLUME {
+                SMALL_CHUNK
+            } else {
+                LARGE_CHUNK
+            };
+        let request = RegionRequest {
+            metadata_len: METADATA_LEN as u64,
+            header_len: HEADER_LEN,
+            ice_len: ICE_LEN,
+            log_len: log_len.into(),
+        };
+        let plan = ntfs::plan(inner, &request, now)?;
+        Ok(Self {
+            sector_size: info.bytes_per_sector,
+            regions: plan.regions(),
+            log_len,
+            plan: Some(plan),
+        })
+    }
+
+    /// Regions lie within the volume, on sector boundaries and apart from each other and from the outer header.
+    fn check(&self, size: u64) -> Result<(), Error> {
+        if !matches!(self.sector_size, 512 | 4096) {
+            return Err(Error::Unsupported("sector sizes other than 512 and 4096"));
+        }
+        if !size.is_multiple_of(self.sector_size.into()) {
+            return Err(Error::InvalidArgument(
+                "the device's size is no multiple of its sector size",
+            ));
+        }
+        let Regions {
+            metadata,
+            header,
+            ice,
+            log,
+        } = self.regions;
+        let mut places = vec![(0, HEADER_LEN), (header, HEADER_LEN), (ice, ICE_LEN)];
+        places.extend(metadata.map(|offset| (offset, METADATA_LEN as u64)));
+        if self.log_len > 0 {
+            places.push((log, self.log_len.into()));
+        }
+        places.sort_unstable();
+        let fits = places.iter().all(|&(start, len)| {
+            start.is_multiple_of(self.sector_size.into()) && start.checked_add(len).is_some_and(|end| end <= size)
+        });
+        let apart = places.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0);
+        if fits && apart && log.is_multiple_of(4096) {
+            Ok(())
+        } else {
+            Err(Error::InvalidArgument(
+                "the regions overlap, or lie outside of the device",
+            ))
+        }
+    }
+}
