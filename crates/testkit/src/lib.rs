@@ -1,1 +1,6 @@
-//! The virtual fleet, mock clock, fault injection, volume builders; never part of a shipped program
+//! The virtual fleet, fault injection, independent readers and the whole story. Never part of a shipped program.
+
+pub mod leaks;
+pub mod ntfs;
+pub mod oracle;
+pub mod person;

@@ -14,11 +14,24 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("server", &["domain", "protocol", "store", "fve"]),
     ("agent", &["domain", "protocol", "fve"]),
     ("cli", &["fve", "domain", "protocol", "store", "server", "agent"]),
-    ("testkit", &["fve", "domain", "protocol", "store", "server", "agent", "cli"]),
+    (
+        "testkit",
+        &["fve", "domain", "protocol", "store", "server", "agent", "cli"],
+    ),
 ];
 
 /// Crates that the pure middle must not reach, directly: clocks, randomness, input and output, async.
-const IMPURE: &[&str] = &["tokio", "rand", "getrandom", "reqwest", "rusqlite", "axum", "hyper", "jiff", "tracing"];
+const IMPURE: &[&str] = &[
+    "tokio",
+    "rand",
+    "getrandom",
+    "reqwest",
+    "rusqlite",
+    "axum",
+    "hyper",
+    "jiff",
+    "tracing",
+];
 
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
@@ -83,5 +96,8 @@ fn there_are_two_programs_and_no_third() {
             }
         }
     }
-    assert_eq!(programs, BTreeSet::from(["claviger".to_owned(), "claviger-agent".to_owned()]));
+    assert_eq!(
+        programs,
+        BTreeSet::from(["claviger".to_owned(), "claviger-agent".to_owned()])
+    );
 }

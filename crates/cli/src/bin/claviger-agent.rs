@@ -1,0 +1,2 @@
+//! The device's program.
+fn main() {}

@@ -1,0 +1,51 @@
+//! How secrets reach the command line: from a file, from standard input (`-`), or at a prompt. Never as an argument.
+
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use zeroize::Zeroizing;
+
+/// Longest secret that is read, in bytes.
+const MAX_LEN: u64 = 4096;
+
+/// Reads a secret from a file, or from standard input when the path is `-`. One line ending at the end is taken off.
+///
+/// # Errors
+/// When it cannot be read, is empty, longer than 4096 bytes or not UTF-8.
+pub fn read(path: &Path, what: &str) -> Result<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LEN as usize + 1));
+    if path.as_os_str() == "-" {
+        std::io::stdin()
+            .take(MAX_LEN + 1)
+            .read_to_end(&mut bytes)
+            .with_context(|| format!("reading the {what}"))?;
+    } else {
+        let file = std::fs::File::open(path).with_context(|| format!("reading the {what} from {}", path.display()))?;
+        file.take(MAX_LEN + 1)
+            .read_to_end(&mut bytes)
+            .with_context(|| format!("reading the {what} from {}", path.display()))?;
+    }
+    if bytes.len() as u64 > MAX_LEN {
+        bail!("the {what} is longer than {MAX_LEN} bytes");
+    }
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        bail!("the {what} is not UTF-8 text")
+    };
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        bail!("the {what} is empty");
+    }
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// Asks at the terminal, without echo.
+///
+/// # Errors
+/// When there is no terminal.
+pub fn prompt(question: &str) -> Result<Zeroizing<String>> {
+    rpassword::prompt_password(question)
+        .map(Zeroizing::new)
+        .context("no terminal to ask at; give a file or '-'")
+}

@@ -1,0 +1,35 @@
+//! The system's clock and randomness: the only place where the shipped programs take them from.
+
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use domain::time::{Clock, Timestamp};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+/// The machine's wall clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the clock; all else takes a Clock"
+    )]
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// A generator seeded by the operating system.
+#[must_use]
+pub fn system_rng() -> ChaCha20Rng {
+    ChaCha20Rng::from_os_rng()
+}
+
+/// The same, to be shared.
+#[must_use]
+pub fn shared_rng() -> Arc<Mutex<ChaCha20Rng>> {
+    Arc::new(Mutex::new(system_rng()))
+}
