@@ -40,6 +40,12 @@ pub enum NtfsError {
         /// The longest free run.
         longest: u64,
     },
+    /// The volume was written to between planning and applying.
+    #[error("the volume changed at byte {offset} since the plan was made")]
+    Changed {
+        /// Where it differs.
+        offset: u64,
+    },
     /// The device failed.
     #[error("the device failed: {0}")]
     Io(#[from] io::Error),

@@ -4,9 +4,29 @@
 //! [`plan`] looks and decides, [`ReservePlan::apply`] carries the decision out,
 //! [`release`] takes it back. [`used_extents`] tells what is worth encrypting.
 
+mod bits;
+mod boot;
+mod bytes;
+mod clean;
 mod error;
+mod fixup;
+mod grow;
+mod index;
+mod index_write;
+mod names;
+mod placement;
+mod record;
+mod release;
+mod reserve;
+mod runs;
+mod scan;
+mod stage;
+mod volume;
 
 use std::ops::Range;
+
+use stage::Change;
+use volume::Volume;
 
 pub use error::NtfsError;
 
@@ -61,20 +81,36 @@ pub struct NtfsInfo {
 
 /// Reads the boot sector and the volume record.
 pub fn probe(inner: &dyn ReadAt) -> Result<NtfsInfo, NtfsError> {
-    let _ = inner;
-    Err(NtfsError::Unsupported("not yet".to_owned()))
+    let volume = Volume::open(inner)?;
+    let state = clean::volume_state(&volume)?;
+    Ok(NtfsInfo {
+        bytes_per_sector: volume.geo.sector,
+        cluster_size: volume.geo.cluster as u32,
+        total_sectors: volume.geo.sectors,
+        serial: volume.geo.serial,
+        dirty: state.dirty(),
+        label: state.label,
+        version: state.version,
+    })
 }
 
 /// Finds room for the regions and works out every change; writes nothing.
+///
+/// On a volume that has exactly these regions already the plan changes nothing.
+/// On one where applying a plan was interrupted, what that left is used again.
+///
+/// # Errors
+/// A volume that is not clean, damaged, too full, or of a form that is not handled.
 pub fn plan(inner: &dyn ReadAt, req: &RegionRequest, now: FileTime) -> Result<ReservePlan, NtfsError> {
-    let _ = (inner, req, now);
-    Err(NtfsError::Unsupported("not yet".to_owned()))
+    let (regions, change) = reserve::plan(inner, req, now)?;
+    Ok(ReservePlan { regions, change })
 }
 
 /// The exact changes that give the regions to files of the inner file system.
 #[derive(Clone, Debug)]
 pub struct ReservePlan {
     regions: Regions,
+    change: Change,
 }
 
 impl ReservePlan {
@@ -87,25 +123,45 @@ impl ReservePlan {
     /// One line per change, for people.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
-        Vec::new()
+        self.change.describe()
     }
 
     /// Carries the plan out. A crash between any two writes leaves a volume on
-    /// which planning and applying again succeeds.
+    /// which planning and applying again succeeds; so does applying this plan again.
+    ///
+    /// # Errors
+    /// [`NtfsError::Changed`], with nothing written, when someone else wrote to the
+    /// same places since; [`NtfsError::Io`].
     pub fn apply(&self, dev: &dyn WriteAt) -> Result<(), NtfsError> {
-        let _ = dev;
-        Err(NtfsError::Unsupported("not yet".to_owned()))
+        self.change.apply(dev)
     }
 }
 
-/// Removes our files and frees their clusters.
+/// Removes our files and frees their clusters; does nothing where there are none.
+/// The directory `System Volume Information` stays. May be repeated after a crash.
 pub fn release(dev: &dyn WriteAt) -> Result<(), NtfsError> {
-    let _ = dev;
-    Err(NtfsError::Unsupported("not yet".to_owned()))
+    release::plan(&dev)?.apply(dev)
 }
 
 /// The byte ranges in use by `$Bitmap`, ascending and not touching each other.
+/// What follows the last whole cluster (the backup boot sector) counts as used.
 pub fn used_extents(inner: &dyn ReadAt) -> Result<Vec<Range<u64>>, NtfsError> {
-    let _ = inner;
-    Err(NtfsError::Unsupported("not yet".to_owned()))
+    let volume = Volume::open(inner)?;
+    let (bits, _) = volume.cluster_bitmap()?;
+    let geo = volume.geo;
+    let mut used = Vec::new();
+    let mut at = 0;
+    for (start, len) in bits.clear_runs(0, geo.clusters) {
+        if start > at {
+            used.push(at * geo.cluster..start * geo.cluster);
+        }
+        at = start + len;
+    }
+    let (start, end) = (at * geo.cluster, inner.size());
+    if start < end {
+        used.push(start..end);
+    }
+    // A volume that ends with free clusters and nothing behind them.
+    used.retain(|range| !range.is_empty());
+    Ok(used)
 }

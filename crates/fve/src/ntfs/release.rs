@@ -1,0 +1,86 @@
+//! Taking the reservation back.
+//!
+//! Order: one write takes our files out of their directory; their records are
+//! marked unused; their clusters are freed; then their records.
+
+use std::collections::BTreeSet;
+
+use super::index_write::rebuild;
+use super::names::Role;
+use super::record::{DIRECTORY, IN_USE};
+use super::reserve::{MAX_NAMES, Tree};
+use super::scan::scan;
+use super::stage::Change;
+use super::volume::{Volume, damaged};
+use super::{NtfsError, clean};
+use crate::io::ReadAt;
+
+/// The changes that remove our files, also those of an interrupted change.
+pub(super) fn plan(inner: &dyn ReadAt) -> Result<Change, NtfsError> {
+    let mut volume = Volume::open(inner)?;
+    let tree = Tree::open(&volume)?;
+    clean::check(&volume, &tree.root, &tree.upcase)?;
+    volume.heal_mirror()?;
+    volume.stage.barrier();
+    let system = tree.system_number();
+    let linked: BTreeSet<u64> = tree.linked(&volume)?.into_values().collect();
+    let mut scan = scan(&volume, system)?;
+    scan.settle(system, |number| system == Some(number))?;
+    if let Some(lost) = linked
+        .iter()
+        .find(|&&number| !scan.ours.iter().any(|ours| ours.record.number == number))
+    {
+        return Err(damaged(&format!("our file in $MFT record {lost} is not there")));
+    }
+    let (on_disk, bitmap) = volume.cluster_bitmap()?;
+    scan.check(&on_disk)?;
+    let mut clusters = on_disk.clone();
+    let mut unlisted = None;
+    if let (Ok(directory), false) = (&tree.system, linked.is_empty()) {
+        let mut entries = directory.all(&volume, MAX_NAMES)?;
+        let mut names = Vec::new();
+        for entry in &entries {
+            names.push(
+                String::from_utf16(&entry.name()?)
+                    .ok()
+                    .and_then(|name| Role::by_name(&name))
+                    .is_some(),
+            );
+        }
+        let mut ours = names.into_iter();
+        entries.retain(|_| ours.next() != Some(true));
+        let change = rebuild(volume.geo, directory, entries, &mut clusters)?;
+        change.stage_fresh(&mut volume, "block of System Volume Information")?;
+        volume.stage.barrier();
+        volume.write_bits(&bitmap, &clusters, "$Bitmap (room for the directory)")?;
+        volume.stage.barrier();
+        change.stage_commit(&mut volume, "the files leave System Volume Information")?;
+        volume.stage.barrier();
+        unlisted = Some(change);
+    }
+
+    let (mut records, record_bitmap) = volume.record_bitmap()?;
+    for ours in &scan.ours {
+        if ours.record.in_use() {
+            volume.write_record(
+                &ours.record.with_flags(ours.record.flags & DIRECTORY & !IN_USE),
+                "marked unused",
+            )?;
+        }
+        records.set(ours.record.number, false);
+    }
+    volume.stage.barrier();
+    let stray = match &unlisted {
+        Some(change) => change.directory.blocks.size / change.directory.unit,
+        None => tree.first_stray_block(),
+    };
+    scan.reclaim(&volume, &mut clusters, stray)?;
+    for &(lcn, len) in unlisted.iter().flat_map(|change| &change.freed) {
+        clusters.set_run(lcn, len, false);
+    }
+    volume.write_bits(&bitmap, &clusters, "$Bitmap (clusters given back)")?;
+    volume.stage.barrier();
+    volume.write_bits(&record_bitmap, &records, "$MFT bitmap (records given back)")?;
+    volume.stage.barrier();
+    volume.stage.into_change()
+}

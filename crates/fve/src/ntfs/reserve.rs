@@ -1,0 +1,332 @@
+//! Working out the changes that give the regions to files.
+//!
+//! Order of the writes, with a barrier between the groups:
+//! 1. $MFT grows, when it has too few unused records (see [`grow`](super::grow));
+//! 2. the records of our files, complete but marked unused, and new directory
+//!    blocks that nothing points at;
+//! 3. their bits in the $MFT bitmap; 4. the clusters in $Bitmap;
+//! 5. the same records, marked in use; 6. one write that lists them.
+//!
+//! Until 6 nothing of it can be seen. After an interruption the records tell what
+//! had been allocated, and planning again takes it all back first.
+
+use std::collections::BTreeMap;
+
+use super::bits::Bits;
+use super::index::{Directory, Entry, Path};
+use super::index_write::{IndexChange, insert, rebuild};
+use super::names::{Role, SYSTEM_DIRECTORY, Upcase, fill};
+use super::placement::{self, Placement, lengths};
+use super::record::{DATA, DIRECTORY, FILE_NAME, IN_USE, Record};
+use super::scan::{FIRST_USER_RECORD, Scan, scan};
+use super::stage::Change;
+use super::volume::{Content, RECORD_NUMBER, ROOT, Volume, damaged};
+use super::{NtfsError, RegionRequest, Regions, clean, grow};
+use crate::io::ReadAt;
+use crate::time::FileTime;
+
+/// More names than this in `System Volume Information` are not rewritten.
+pub(super) const MAX_NAMES: usize = 4096;
+
+/// The changes, and where the regions will be.
+pub(super) fn plan(inner: &dyn ReadAt, request: &RegionRequest, now: FileTime) -> Result<(Regions, Change), NtfsError> {
+    let mut volume = Volume::open(inner)?;
+    let tree = Tree::open(&volume)?;
+    clean::check(&volume, &tree.root, &tree.upcase)?;
+    volume.heal_mirror()?;
+    volume.stage.barrier();
+    if let Some(regions) = existing(&volume, &tree, request)? {
+        return Ok((regions, volume.stage.into_change()?));
+    }
+    let regions = Reservation::new(volume, tree)?.run(request, now)?;
+    Ok(regions)
+}
+
+/// The directories that matter.
+pub(super) struct Tree {
+    pub(super) upcase: Upcase,
+    pub(super) root: Directory,
+    /// `System Volume Information`, or where it belongs.
+    pub(super) system: Result<Directory, Path>,
+}
+
+impl Tree {
+    pub(super) fn open(volume: &Volume<'_>) -> Result<Self, NtfsError> {
+        let upcase = Upcase::load(volume)?;
+        let root = Directory::open(volume, ROOT)?;
+        let system = match root.find(volume, &upcase, SYSTEM_DIRECTORY)? {
+            Ok(entry) => Ok(Directory::open(volume, entry.file & RECORD_NUMBER)?),
+            Err(path) => Err(path),
+        };
+        Ok(Self { upcase, root, system })
+    }
+
+    pub(super) fn system_number(&self) -> Option<u64> {
+        self.system.as_ref().ok().map(|directory| directory.record.number)
+    }
+
+    /// The record numbers of our files that the directory lists.
+    pub(super) fn linked(&self, volume: &Volume<'_>) -> Result<BTreeMap<Role, u64>, NtfsError> {
+        let mut linked = BTreeMap::new();
+        if let Ok(directory) = &self.system {
+            for role in Role::ALL {
+                if let Ok(entry) = directory.find(volume, &self.upcase, role.file_name())? {
+                    linked.insert(role, entry.file & RECORD_NUMBER);
+                }
+            }
+        }
+        Ok(linked)
+    }
+
+    /// The clusters after which a block found astray may be one of ours.
+    pub(super) fn first_stray_block(&self) -> u64 {
+        let directory = self.system.as_ref().unwrap_or(&self.root);
+        directory.blocks.size / directory.unit
+    }
+}
+
+/// The regions, when files of ours for exactly this request are listed.
+fn existing(volume: &Volume<'_>, tree: &Tree, request: &RegionRequest) -> Result<Option<Regions>, NtfsError> {
+    let linked = tree.linked(volume)?;
+    if linked.is_empty() {
+        return Ok(None);
+    }
+    let other = |role: Role| {
+        NtfsError::Unsupported(format!(
+            "it has reserved regions already, and its {} is not as asked for",
+            role.what()
+        ))
+    };
+    let lengths = lengths(request, volume.geo.cluster);
+    if let Some(role) = linked.keys().find(|role| !lengths.contains_key(role)) {
+        return Err(other(*role));
+    }
+    let mut starts = BTreeMap::new();
+    for (&role, &len) in &lengths {
+        let number = *linked.get(&role).ok_or_else(|| other(role))?;
+        match volume.content(&volume.record(number)?, DATA, "")? {
+            Some(Content::Stream(stream)) if stream.size == len && stream.initialised == len => match stream.runs[..] {
+                [run] => starts.insert(role, run.lcn.ok_or_else(|| other(role))? * volume.geo.cluster),
+                _ => return Err(other(role)),
+            },
+            _ => return Err(other(role)),
+        };
+    }
+    let regions = placement::regions(request, |role| starts.get(&role).copied().unwrap_or(0));
+    match starts.get(&Role::Ice) {
+        Some(&ice) if ice != regions.ice => Err(other(Role::Ice)),
+        _ => Ok(Some(regions)),
+    }
+}
+
+struct Reservation<'a> {
+    volume: Volume<'a>,
+    tree: Tree,
+    scan: Scan,
+    /// $Bitmap as staged so far, and as it shall be.
+    on_disk: Bits,
+    clusters: Bits,
+}
+
+impl<'a> Reservation<'a> {
+    fn new(volume: Volume<'a>, tree: Tree) -> Result<Self, NtfsError> {
+        let system = tree.system_number();
+        let mut scan = scan(&volume, system)?;
+        scan.settle(system, |number| system == Some(number))?;
+        let (on_disk, _) = volume.cluster_bitmap()?;
+        scan.check(&on_disk)?;
+        let mut clusters = on_disk.clone();
+        scan.reclaim(&volume, &mut clusters, tree.first_stray_block())?;
+        Ok(Self {
+            volume,
+            tree,
+            scan,
+            on_disk,
+            clusters,
+        })
+    }
+
+    fn run(mut self, request: &RegionRequest, now: FileTime) -> Result<(Regions, Change), NtfsError> {
+        let new_directory = self.tree.system.is_err();
+        let count = lengths(request, self.volume.geo.cluster).len() + usize::from(new_directory);
+        let (mut numbers, mut records) = self.unused_records(count as u64)?;
+        let placement = placement::place(&self.volume.geo, &mut self.clusters, request)?;
+
+        let mut files = Vec::new();
+        let directory = match &self.tree.system {
+            Ok(directory) => directory.clone(),
+            Err(_) => {
+                let number = numbers.pop().ok_or_else(|| damaged("no record for a directory"))?;
+                let root = self.tree.root.record.reference();
+                let record = fill(self.blank(number)?, SYSTEM_DIRECTORY, root, None, 0, now);
+                Directory::empty(record, self.volume.geo.cluster)
+            }
+        };
+        for (role, stream) in &placement.files {
+            let number = numbers.pop().ok_or_else(|| damaged("no record for a file"))?;
+            let parent = directory.record.reference();
+            files.push(fill(
+                self.blank(number)?,
+                role.file_name(),
+                parent,
+                Some(stream),
+                self.volume.geo.cluster,
+                now,
+            ));
+        }
+        let listing = self.listing(&directory, &files, new_directory)?;
+        let root = match &self.tree.system {
+            Ok(_) => None,
+            Err(path) => Some(insert(
+                &self.volume,
+                &self.tree.root,
+                path.clone(),
+                entry_of(&listing.directory.record)?,
+                &mut self.clusters,
+            )?),
+        };
+        if new_directory {
+            files.push(listing.directory.record.clone());
+        }
+        for file in &files {
+            records.set(file.number, true);
+        }
+        self.stage(&placement, &files, &records, &listing, root.as_ref())?;
+        Ok((placement.regions, self.volume.stage.into_change()?))
+    }
+
+    /// The record numbers to use, lowest last, and the $MFT bitmap without our
+    /// leftovers. $MFT grows when it has to.
+    fn unused_records(&mut self, count: u64) -> Result<(Vec<u64>, Bits), NtfsError> {
+        let (mut records, _) = self.volume.record_bitmap()?;
+        let mut in_use = self.scan.in_use.clone();
+        for ours in &self.scan.ours {
+            records.set(ours.record.number, false);
+            in_use.set(ours.record.number, false);
+        }
+        let free = |number: &u64| !records.get(*number) && !in_use.get(*number);
+        let found = (FIRST_USER_RECORD..self.volume.records())
+            .filter(free)
+            .take(count as usize)
+            .count() as u64;
+        if found < count {
+            let (_, stream) = self.volume.cluster_bitmap()?;
+            grow::grow(
+                &mut self.volume,
+                count - found,
+                &mut self.clusters,
+                &mut self.on_disk,
+                &stream,
+            )?;
+            let (grown, _) = self.volume.record_bitmap()?;
+            records.0.resize(grown.0.len().max(records.0.len()), 0);
+        }
+        let free = |number: &u64| !records.get(*number) && !in_use.get(*number);
+        let mut numbers: Vec<u64> = (FIRST_USER_RECORD..self.volume.records())
+            .filter(free)
+            .take(count as usize)
+            .collect();
+        numbers.reverse();
+        Ok((numbers, records))
+    }
+
+    /// Record `number` emptied, with its counters where it has any.
+    fn blank(&self, number: u64) -> Result<Record, NtfsError> {
+        let old = Record::parse(self.volume.raw_record(number)?, number);
+        Ok(old.map_or_else(|_| Record::blank(number), Record::emptied))
+    }
+
+    /// The directory with our files in it.
+    fn listing(&mut self, directory: &Directory, files: &[Record], new: bool) -> Result<IndexChange, NtfsError> {
+        let mut entries = if new {
+            Vec::new()
+        } else {
+            directory.all(&self.volume, MAX_NAMES)?
+        };
+        for file in files {
+            let entry = entry_of(file)?;
+            let name = entry.name()?;
+            let mut place = entries.len();
+            for (index, other) in entries.iter().enumerate() {
+                if self.tree.upcase.order(&other.name()?, &name).is_gt() {
+                    place = index;
+                    break;
+                }
+            }
+            entries.insert(place, entry);
+        }
+        rebuild(self.volume.geo, directory, entries, &mut self.clusters)
+    }
+
+    fn stage(
+        &mut self,
+        placement: &Placement,
+        files: &[Record],
+        records: &Bits,
+        listing: &IndexChange,
+        root: Option<&IndexChange>,
+    ) -> Result<(), NtfsError> {
+        let volume = &mut self.volume;
+        for ours in &self.scan.ours {
+            if ours.record.in_use() && !files.iter().any(|file| file.number == ours.record.number) {
+                volume.write_record(
+                    &ours.record.with_flags(ours.record.flags & !IN_USE),
+                    "leftover, marked unused",
+                )?;
+            }
+        }
+        for file in files {
+            volume.write_record(file, "planned, marked unused")?;
+        }
+        listing.stage_fresh(volume, "block of System Volume Information")?;
+        if let Some(root) = root {
+            root.stage_fresh(volume, "block of the root directory")?;
+        }
+        volume.stage.barrier();
+        let (_, stream) = volume.record_bitmap()?;
+        volume.write_bits(&stream, records, "$MFT bitmap")?;
+        volume.stage.barrier();
+        let (_, stream) = volume.cluster_bitmap()?;
+        volume.write_bits(&stream, &self.clusters, "$Bitmap")?;
+        volume.stage.barrier();
+        for file in files {
+            let what = if file.flags & DIRECTORY != 0 {
+                "directory"
+            } else {
+                "region"
+            };
+            volume.write_record(&file.with_flags(file.flags | IN_USE), what)?;
+        }
+        volume.stage.barrier();
+        match root {
+            Some(root) => root.stage_commit(volume, "System Volume Information appears in the root directory")?,
+            None => listing.stage_commit(volume, "the files appear in System Volume Information")?,
+        }
+        volume.stage.barrier();
+        debug_assert_eq!(placement.files.is_empty(), files.is_empty());
+        self.free(listing, root)
+    }
+
+    /// Frees clusters that the rearranged directories no longer need.
+    fn free(&mut self, listing: &IndexChange, root: Option<&IndexChange>) -> Result<(), NtfsError> {
+        for &(lcn, len) in listing.freed.iter().chain(root.map_or(&[][..], |root| &root.freed)) {
+            self.clusters.set_run(lcn, len, false);
+        }
+        let (_, stream) = self.volume.cluster_bitmap()?;
+        self.volume
+            .write_bits(&stream, &self.clusters, "$Bitmap (clusters given back)")
+    }
+}
+
+/// The directory entry of a record of ours.
+fn entry_of(record: &Record) -> Result<Entry, NtfsError> {
+    let key = record
+        .find(FILE_NAME, "")
+        .ok_or_else(|| damaged("a record without a name"))?
+        .value()?;
+    Ok(Entry {
+        file: record.reference(),
+        key: key.to_vec(),
+        child: None,
+    })
+}

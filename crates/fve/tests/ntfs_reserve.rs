@@ -1,0 +1,209 @@
+//! The reservation, judged by ntfs-3g: real `mkntfs` volumes, mounted, filled and checked.
+
+mod ntfs_support;
+
+use fve::io::{FileDevice, ReadAt};
+use fve::ntfs::{self, NtfsError};
+use ntfs_support::{NOW, REQUEST, Volume, assert_regions_untouched, plant_patterns};
+
+fn reserve(volume: &Volume) -> ntfs::Regions {
+    let device = volume.device();
+    let plan = ntfs::plan(&device, &REQUEST, NOW).unwrap();
+    plan.apply(&device).unwrap();
+    plan.regions()
+}
+
+#[test]
+fn a_fresh_volume_gets_its_regions_and_stays_clean_for_other_tools() {
+    for (mib, sector, cluster) in [
+        (64, 512, 4096),
+        (160, 512, 4096),
+        (32, 512, 512),
+        (40, 512, 1024),
+        (64, 512, 8192),
+        (64, 512, 65536),
+        (64, 4096, 4096),
+        (96, 4096, 65536),
+    ] {
+        let volume = Volume::make(mib, sector, cluster);
+        let before = volume.mounted(|root| ntfs_support::populate(root, 40));
+        let regions = reserve(&volume);
+        volume.check_clean();
+        volume.check_files(&regions);
+        assert_eq!(
+            volume.mounted(ntfs_support::hashes),
+            before,
+            "{mib} MiB, {sector}, {cluster}"
+        );
+        if mib >= 99 {
+            assert!(regions.metadata[0] >= 33 << 20);
+        }
+        let again = ntfs::plan(&volume.device(), &REQUEST, NOW).unwrap();
+        assert_eq!(again.regions(), regions);
+        assert_eq!(again.describe(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn filling_the_volume_to_the_last_byte_leaves_the_regions_alone() {
+    let volume = Volume::make(64, 512, 4096);
+    let regions = reserve(&volume);
+    plant_patterns(&volume, &regions);
+    volume.mounted(ntfs_support::fill);
+    volume.check_clean();
+    assert_regions_untouched(&volume, &regions);
+    assert!(
+        ntfs::plan(&volume.device(), &REQUEST, NOW).is_ok(),
+        "nothing left to do on a full volume"
+    );
+}
+
+#[test]
+fn a_root_directory_of_many_files_is_split_correctly() {
+    for names in [8, 12, 30, 60, 300, 3000] {
+        let volume = Volume::make(48, 512, 4096);
+        let before = volume.mounted(|root| ntfs_support::populate(root, names));
+        let regions = reserve(&volume);
+        volume.check_clean();
+        volume.check_files(&regions);
+        assert_eq!(volume.mounted(ntfs_support::hashes), before, "{names} names");
+    }
+}
+
+#[test]
+fn release_gives_everything_back() {
+    let volume = Volume::make(64, 512, 4096);
+    let before = volume.mounted(|root| ntfs_support::populate(root, 60));
+    let free = volume.free_clusters();
+    reserve(&volume);
+    ntfs::release(&volume.device()).unwrap();
+    volume.check_clean();
+    assert_eq!(volume.mounted(ntfs_support::hashes), before);
+    assert!(volume.system_files().is_empty());
+    // What $MFT grew by stays with it.
+    assert!(
+        free - volume.free_clusters() < 20,
+        "{free} before, {} after",
+        volume.free_clusters()
+    );
+    ntfs::release(&volume.device()).unwrap();
+    let regions = reserve(&volume);
+    volume.check_clean();
+    volume.check_files(&regions);
+}
+
+#[test]
+fn an_existing_system_volume_information_keeps_its_content() {
+    for names in [0, 1, 5, 20, 200] {
+        let volume = Volume::make(64, 512, 4096);
+        let before = volume.mounted(|root| {
+            let system = root.join("System Volume Information");
+            std::fs::create_dir(&system).unwrap();
+            ntfs_support::populate(&system, names);
+            ntfs_support::hashes_of_all(root)
+        });
+        let regions = reserve(&volume);
+        volume.check_clean();
+        volume.check_files(&regions);
+        let ours = |(path, _): &(String, String)| !path.contains("FVE2.");
+        let now: Vec<_> = volume
+            .mounted(ntfs_support::hashes_of_all)
+            .into_iter()
+            .filter(ours)
+            .collect();
+        assert_eq!(now, before, "{names} names");
+        ntfs::release(&volume.device()).unwrap();
+        volume.check_clean();
+        assert_eq!(volume.mounted(ntfs_support::hashes_of_all), before);
+    }
+}
+
+#[test]
+fn used_extents_are_what_the_bitmap_says() {
+    let volume = Volume::make(64, 512, 4096);
+    volume.mounted(|root| ntfs_support::populate(root, 40));
+    let device = volume.device();
+    let used = ntfs::used_extents(&device).unwrap();
+    let total: u64 = used.iter().map(|range| range.end - range.start).sum();
+    let tail = device.size() % 4096;
+    assert_eq!((device.size() - total) / 4096, volume.free_clusters() as u64);
+    assert!(used.windows(2).all(|pair| pair[0].end < pair[1].start));
+    assert_eq!(used.last().unwrap().end, device.size(), "tail of {tail}");
+}
+
+#[test]
+fn other_file_systems_are_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(1 << 20).unwrap();
+    let found = |boot: &[u8]| {
+        let mut sector = [0; 512];
+        sector[..boot.len()].copy_from_slice(boot);
+        std::os::unix::fs::FileExt::write_all_at(file.as_file(), &sector, 0).unwrap();
+        match ntfs::probe(&FileDevice::open_read(file.path()).unwrap()) {
+            Err(NtfsError::NotNtfs { found }) => found,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(found(b"\xEB\x76\x90EXFAT   "), "exFAT");
+    assert_eq!(found(b"\xEB\x58\x90-FVE-FS-"), "BitLocker");
+    assert_eq!(found(b""), "an empty sector");
+}
+
+#[test]
+fn a_volume_that_is_not_clean_is_refused() {
+    let volume = Volume::make(32, 512, 4096);
+    let probe = ntfs::probe(&volume.device()).unwrap();
+    assert_eq!(
+        (
+            probe.cluster_size,
+            probe.bytes_per_sector,
+            probe.label.as_str(),
+            probe.dirty
+        ),
+        (4096, 512, "test", false)
+    );
+    ntfs_support::set_dirty(&volume);
+    assert!(ntfs::probe(&volume.device()).unwrap().dirty);
+    let before = std::fs::read(volume.path()).unwrap();
+    assert!(matches!(
+        ntfs::plan(&volume.device(), &REQUEST, NOW),
+        Err(NtfsError::Dirty(_))
+    ));
+    assert!(matches!(ntfs::release(&volume.device()), Err(NtfsError::Dirty(_))));
+    assert_eq!(std::fs::read(volume.path()).unwrap(), before);
+}
+
+#[test]
+fn a_hibernated_windows_is_refused() {
+    let volume = Volume::make(32, 512, 4096);
+    volume.mounted(|root| {
+        let mut image = vec![7; 10000];
+        image[..4].copy_from_slice(b"HIBR");
+        std::fs::write(root.join("hiberfil.sys"), image).unwrap();
+    });
+    let refused = ntfs::plan(&volume.device(), &REQUEST, NOW).unwrap_err();
+    assert!(refused.to_string().contains("hibernated"), "{refused}");
+}
+
+#[test]
+fn a_full_volume_is_refused_with_figures_and_unchanged() {
+    let volume = Volume::make(32, 512, 4096);
+    volume.mounted(ntfs_support::fill);
+    let before = std::fs::read(volume.path()).unwrap();
+    match ntfs::plan(&volume.device(), &REQUEST, NOW) {
+        Err(NtfsError::NoSpace { needed, free }) => assert!(needed > free && needed >= 1_384_448),
+        Err(NtfsError::NoRun { needed, longest, .. }) => assert!(needed > longest),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(std::fs::read(volume.path()).unwrap(), before);
+}
+
+#[test]
+fn free_space_in_small_pieces_is_refused_with_figures() {
+    let volume = Volume::make(32, 512, 4096);
+    volume.mounted(ntfs_support::fragment);
+    match ntfs::plan(&volume.device(), &REQUEST, NOW) {
+        Err(NtfsError::NoRun { needed, longest, .. }) => assert!(needed > longest, "{needed} {longest}"),
+        other => panic!("{other:?}"),
+    }
+}
