@@ -42,7 +42,6 @@ pub(crate) struct Agent {
     pub(crate) client: Option<Client>,
     pin: Box<dyn PinSource>,
     endpoint: Endpoint,
-    facts: Facts,
     identity: Option<Identity>,
     /// Keeps a second agent out of the state directory.
     _lock: File,
@@ -61,6 +60,8 @@ pub(crate) struct Memory {
     pub(crate) blocked: Vec<Blocked>,
     /// The last failure, until a cycle succeeds.
     pub(crate) last_error: Option<String>,
+    /// Why the certificate, though due, is not renewed yet.
+    renewal_error: Option<String>,
     /// When the server last answered.
     pub(crate) last_contact: Option<Timestamp>,
     /// Digest of the inventory that the server has.
@@ -87,7 +88,6 @@ impl Agent {
     pub(crate) fn new(config: Config, deps: Deps, hooks: Hooks) -> Result<Self, AgentError> {
         let lock = files::lock_state_dir(&config.state_dir)?;
         let endpoint = Endpoint::new(&config.server, &config.ca_file, deps.timeouts)?;
-        let facts = Facts::read(Path::new("/"), &config.facts);
         Ok(Self {
             config,
             provider: SharedProvider::new(deps.provider),
@@ -98,7 +98,6 @@ impl Agent {
             client: None,
             pin: deps.pin,
             endpoint,
-            facts,
             identity: None,
             _lock: lock,
         })
@@ -113,7 +112,7 @@ impl Agent {
     pub(crate) async fn cycle(&mut self) -> Result<Settled, AgentError> {
         let result = self.converge().await;
         match &result {
-            Ok(_) => self.memory.last_error = None,
+            Ok(_) => self.memory.last_error = self.memory.renewal_error.clone(),
             Err(error) => {
                 self.memory.last_error = Some(error.to_string());
                 if matches!(error, AgentError::Execute(_) | AgentError::UnsafePlan(_)) && error.retry_after().is_none()
@@ -128,7 +127,7 @@ impl Agent {
     async fn converge(&mut self) -> Result<Settled, AgentError> {
         // The first look comes before all talking: conversions go on even if nobody can be talked to.
         let mut seen = self.observe().await?;
-        self.ensure_identity().await?;
+        self.ensure_identity(&seen).await?;
         let policy_before = self.memory.policy.as_ref().map(|(digest, _)| digest.clone());
         let mut productive = false;
         for _ in 0..MAX_ROUNDS {
@@ -156,10 +155,10 @@ impl Agent {
     /// Looks at the volumes.
     pub(crate) async fn observe(&mut self) -> Result<Observation, AgentError> {
         self.hooks.before("observe");
-        let facts = self.facts.clone();
+        let overrides = self.config.facts.clone();
         let seen = self
             .provider
-            .with(move |provider| observe::observe(provider, &facts))
+            .with(move |provider| observe::observe(provider, &Facts::read(Path::new("/"), &overrides)))
             .await
             .map_err(AgentError::Internal)?
             .map_err(AgentError::Observe)?;
@@ -272,9 +271,13 @@ impl Agent {
         Ok(executor.execute(plan).await?)
     }
 
+    /// Trusts no plan that an independent checker finds fault with.
     fn check_plan(&self, plan: &Plan, seen: &Observation, ledger: &Ledger) -> Result<(), AgentError> {
-        let _ = (plan, seen, ledger);
-        Ok(())
+        let policy = self.memory.policy.as_ref().map(|(_, policy)| policy.clone());
+        domain::plan::check::check(plan, &seen.inventory, ledger, &policy.unwrap_or_default()).map_err(|breaches| {
+            let breaches: Vec<String> = breaches.iter().map(ToString::to_string).collect();
+            AgentError::UnsafePlan(breaches.join("; "))
+        })
     }
 
     /// A rotation is done when none of the passwords that it named is left on a volume that is there to be looked at.
@@ -311,7 +314,7 @@ impl Agent {
     }
 
     /// Loads, renews or makes the identity, as needed.
-    async fn ensure_identity(&mut self) -> Result<(), AgentError> {
+    async fn ensure_identity(&mut self, seen: &Observation) -> Result<(), AgentError> {
         if self.identity.is_none() {
             match Identity::load(&self.config.state_dir) {
                 Ok(found) => self.identity = found,
@@ -322,7 +325,7 @@ impl Agent {
         let now = self.clock.now();
         match &self.identity {
             Some(identity) if identity.expires_at()? <= now => {
-                self.enrol(IdentityError::Expired).await?;
+                self.enrol(seen, IdentityError::Expired).await?;
             }
             Some(identity) => {
                 if self.client.is_none() {
@@ -332,18 +335,19 @@ impl Agent {
                     self.renew().await;
                 }
             }
-            None => self.enrol(IdentityError::NoToken).await?,
+            None => self.enrol(seen, IdentityError::NoToken).await?,
         }
         Ok(())
     }
 
-    async fn enrol(&mut self, without_token: IdentityError) -> Result<(), AgentError> {
+    async fn enrol(&mut self, seen: &Observation, without_token: IdentityError) -> Result<(), AgentError> {
         let Some(file) = &self.config.enrolment_token_file else {
             return Err(without_token.into());
         };
         let token = EnrolmentToken::read(file)?;
         self.hooks.before("enrol");
-        let identity = Identity::enrol(&self.endpoint, &token, &self.facts.hostname, &self.facts.hardware_id).await?;
+        let machine = &seen.inventory;
+        let identity = Identity::enrol(&self.endpoint, &token, &machine.hostname, &machine.hardware_id).await?;
         self.hooks.after("enrol");
         tracing::info!(device = %identity.device, "enrolled");
         self.adopt(identity)
@@ -361,10 +365,10 @@ impl Agent {
             Ok(identity) => self.adopt(identity),
             Err(error) => Err(error.into()),
         };
-        if let Err(error) = result {
+        self.memory.renewal_error = result.err().map(|error| {
             tracing::warn!(%error, "the certificate could not be renewed");
-            self.memory.last_error = Some(format!("the certificate could not be renewed: {error}"));
-        }
+            format!("the certificate could not be renewed: {error}")
+        });
     }
 
     fn adopt(&mut self, identity: Identity) -> Result<(), AgentError> {

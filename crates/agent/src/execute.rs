@@ -1,4 +1,5 @@
-//! Carrying a plan out: in order, stopping at the first failure, deciding nothing.
+//! Carrying a plan out: in order, deciding nothing. After a step that fails, no later step of the same volume is carried
+//! out; when it was the server that failed, nothing more is.
 //!
 //! Every step looks before it acts, so carrying it out twice does what once does. Three steps can cost a key when they
 //! come too early; they are guarded here once more, whatever the plan says: encrypting and ending a suspension (P1) and
@@ -27,26 +28,42 @@ use evidence::Evidence;
 mod act;
 mod evidence;
 
-/// Recovery passwords that the server said, in this cycle, to hold durably.
+/// Recovery passwords of which the server said, in this cycle, whether it holds them durably.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Acknowledged(BTreeSet<(VolumeId, ProtectorId)>);
+pub struct Acknowledged {
+    held: BTreeSet<(VolumeId, ProtectorId)>,
+    /// Stored, but seen not to open the volume: no way back, and no use in storing them again.
+    failed: BTreeSet<(VolumeId, ProtectorId)>,
+}
 
 impl Acknowledged {
-    /// Those of a ledger that came with this cycle's check-in. A key whose proof failed is not among them.
+    /// Those of a ledger that came with this cycle's check-in.
     #[must_use]
     pub fn from_ledger(ledger: &Ledger) -> Self {
-        let held = ledger.0.iter().filter(|e| ledger.holds(e.volume, e.protector));
-        Self(held.map(|e| (e.volume, e.protector)).collect())
+        let mut acknowledged = Self::default();
+        for entry in &ledger.0 {
+            let set = match ledger.holds(entry.volume, entry.protector) {
+                true => &mut acknowledged.held,
+                false => &mut acknowledged.failed,
+            };
+            set.insert((entry.volume, entry.protector));
+        }
+        acknowledged
     }
 
-    /// Whether this one is acknowledged.
+    /// Whether the server holds this one and may rely on it.
     #[must_use]
     pub fn contains(&self, volume: VolumeId, protector: ProtectorId) -> bool {
-        self.0.contains(&(volume, protector))
+        self.held.contains(&(volume, protector))
+    }
+
+    /// Whether the server has never seen this one.
+    fn is_unknown(&self, volume: VolumeId, protector: ProtectorId) -> bool {
+        !self.contains(volume, protector) && !self.failed.contains(&(volume, protector))
     }
 
     fn insert(&mut self, volume: VolumeId, protector: ProtectorId) {
-        self.0.insert((volume, protector));
+        self.held.insert((volume, protector));
     }
 }
 
@@ -136,18 +153,32 @@ impl Executor<'_> {
     /// Carries a plan out.
     ///
     /// # Errors
-    /// The first failure; the steps before it are done, those after it were not begun.
+    /// The first failure. Steps of other volumes are carried out all the same, unless the server failed.
     pub async fn execute(&mut self, plan: &Plan) -> Result<(), ExecuteError> {
+        let mut first_failure = None;
+        let mut failed = BTreeSet::new();
         for action in &plan.actions {
-            let name = act::name(action);
+            let (name, device) = (act::name(action), action.device());
+            if failed.contains(device) {
+                continue;
+            }
             self.hooks.before(name);
-            self.step(action, name).await?;
+            let result = self.step(action, name).await;
             self.hooks.after(name);
-            let device = act::device(action);
-            tracing::info!(action = name, device, "done");
-            self.hooks.progress.message(&format!("{name} on {device}: done"));
+            match result {
+                Ok(()) => {
+                    tracing::info!(action = name, device, "done");
+                    self.hooks.progress.message(&format!("{name} on {device}: done"));
+                }
+                Err(error @ ExecuteError::Server { .. }) => return Err(first_failure.unwrap_or(error)),
+                Err(error) => {
+                    tracing::warn!(%error, "a step failed");
+                    failed.insert(device);
+                    first_failure.get_or_insert(error);
+                }
+            }
         }
-        Ok(())
+        first_failure.map_or(Ok(()), Err)
     }
 
     async fn step(&mut self, action: &Action, name: &'static str) -> Result<(), ExecuteError> {
@@ -164,7 +195,7 @@ impl Executor<'_> {
             .provider
             .with(move |provider| act::act(provider, &work, &acknowledged, pin))
             .await;
-        settle(result, name, act::device(action))
+        settle(result, name, action.device())
     }
 
     async fn escrow(&mut self, device: &str, protector: Option<ProtectorId>) -> Result<(), ExecuteError> {

@@ -128,8 +128,9 @@ impl Agent {
     }
 
     /// Waits until no work on the volumes is under way.
-    pub(crate) async fn settle_provider(&self) {
-        if let Err(problem) = self.provider.with(|_| ()).await {
+    pub(crate) async fn settle_provider(&mut self) {
+        let provider = self.provider.clone();
+        if let Err(problem) = provider.with(|_| ()).await {
             tracing::error!(problem, "the volume provider");
         }
     }

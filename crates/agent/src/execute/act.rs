@@ -31,7 +31,7 @@ pub(super) fn act(
     acknowledged: &Acknowledged,
     pin: Option<Zeroizing<String>>,
 ) -> Result<(), StepError> {
-    let mut volume = provider.volume(device(action))?;
+    let mut volume = provider.volume(action.device())?;
     let volume = &mut *volume;
     match action {
         Action::AddRecoveryPassword { .. } => {
@@ -74,7 +74,7 @@ pub(super) fn act(
             if *replaced {
                 must_be_recoverable(volume, acknowledged, Some(*protector))?;
             }
-            if volume.key_protectors(None)?.contains(protector) {
+            if protectors(volume, None)?.contains(protector) {
                 volume.delete_key_protector(*protector)?;
             }
         }
@@ -94,7 +94,7 @@ fn must_be_recoverable(
     let Some(id) = volume.persistent_volume_id()? else {
         return Err(StepError::Refused(REASON));
     };
-    let passwords = volume.key_protectors(Some(ProtectorType::RecoveryPassword))?;
+    let passwords = protectors(volume, Some(ProtectorType::RecoveryPassword))?;
     let recoverable = passwords
         .into_iter()
         .any(|p| Some(p) != besides && acknowledged.contains(id, p));
@@ -110,7 +110,7 @@ fn add_auto_unlock(volume: &mut dyn EncryptableVolume) -> Result<(), StepError> 
         return Ok(());
     }
     let mut half_done = None;
-    for id in volume.key_protectors(Some(ProtectorType::ExternalKey))? {
+    for id in protectors(volume, Some(ProtectorType::ExternalKey))? {
         if volume.key_protector_friendly_name(id)?.as_deref() == Some(AUTO_UNLOCK_NAME) {
             half_done = Some(id);
         }
@@ -128,7 +128,7 @@ fn remove_auto_unlock(volume: &mut dyn EncryptableVolume) -> Result<(), StepErro
     if used.is_some() {
         already(volume.disable_auto_unlock(), &[Code::VolumeNotBound])?;
     }
-    for id in volume.key_protectors(Some(ProtectorType::ExternalKey))? {
+    for id in protectors(volume, Some(ProtectorType::ExternalKey))? {
         if Some(id) == used || volume.key_protector_friendly_name(id)?.as_deref() == Some(AUTO_UNLOCK_NAME) {
             volume.delete_key_protector(id)?;
         }
@@ -140,6 +140,17 @@ fn resume_conversion(volume: &mut dyn EncryptableVolume) -> Result<(), StepError
     match volume.conversion_status()?.status {
         ConversionStatus::EncryptionPaused | ConversionStatus::DecryptionPaused => Ok(volume.resume_conversion()?),
         _ => Ok(()),
+    }
+}
+
+/// Protectors of a kind; a volume on which BitLocker was never switched on has none.
+pub(super) fn protectors(
+    volume: &mut dyn EncryptableVolume,
+    kind: Option<ProtectorType>,
+) -> ProviderResult<Vec<ProtectorId>> {
+    match volume.key_protectors(kind) {
+        Err(error) if error.code == Code::NotActivated => Ok(Vec::new()),
+        other => other,
     }
 }
 
@@ -165,22 +176,5 @@ pub(super) fn name(action: &Action) -> &'static str {
         Action::EnableProtectors { .. } => "enable_protectors",
         Action::DeleteProtector { .. } => "delete_protector",
         Action::Decrypt { .. } => "decrypt",
-    }
-}
-
-/// The volume that an action is about.
-pub(super) fn device(action: &Action) -> &str {
-    match action {
-        Action::AddRecoveryPassword { device }
-        | Action::Escrow { device, .. }
-        | Action::AddTpm { device }
-        | Action::AddTpmPin { device }
-        | Action::AddAutoUnlock { device }
-        | Action::RemoveAutoUnlock { device }
-        | Action::Encrypt { device, .. }
-        | Action::ResumeConversion { device }
-        | Action::EnableProtectors { device, .. }
-        | Action::DeleteProtector { device, .. }
-        | Action::Decrypt { device } => device,
     }
 }

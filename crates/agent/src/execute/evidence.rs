@@ -9,7 +9,7 @@ use protocol::limits::METADATA_LEN;
 use zeroize::Zeroizing;
 
 use super::Acknowledged;
-use super::act::StepError;
+use super::act::{StepError, protectors};
 use crate::provider::Provider;
 
 /// One recovery password, ready to be sealed.
@@ -20,7 +20,7 @@ pub(super) struct Evidence {
     pub(super) metadata: Arc<Vec<u8>>,
 }
 
-/// Reads the named recovery password of a volume, or all that the server has not acknowledged.
+/// Reads the named recovery password of a volume, or all that the server has never seen.
 pub(super) fn collect(
     provider: &mut dyn Provider,
     device: &str,
@@ -31,11 +31,14 @@ pub(super) fn collect(
     let Some(id) = volume.persistent_volume_id()? else {
         return Err(StepError::Refused("the volume has no recovery password"));
     };
-    let present = volume.key_protectors(Some(ProtectorType::RecoveryPassword))?;
+    let present = protectors(&mut *volume, Some(ProtectorType::RecoveryPassword))?;
     let wanted: Vec<ProtectorId> = match protector {
         Some(one) if present.contains(&one) => vec![one],
         Some(_) => return Err(StepError::Refused("the volume no longer has this recovery password")),
-        None => present.into_iter().filter(|p| !acknowledged.contains(id, *p)).collect(),
+        None => present
+            .into_iter()
+            .filter(|p| acknowledged.is_unknown(id, *p))
+            .collect(),
     };
     let metadata = volume.metadata()?;
     if metadata.len() != METADATA_LEN {
