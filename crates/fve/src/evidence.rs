@@ -4,6 +4,7 @@ use crate::format::EncryptionMethod;
 use crate::format::read::{FormatError, read_metadata};
 use crate::guid::Guid;
 use crate::keychain::{Credential, check_integrity, volume_encryption_key, volume_master_key};
+use crate::protector::ProtectorKind;
 use crate::secret::RecoveryPassword;
 use crate::time::FileTime;
 
@@ -33,6 +34,33 @@ pub enum EvidenceError {
     /// The password opens a protector, but the metadata is not what the key's holder wrote.
     #[error("the metadata was changed after the volume's key vouched for it")]
     IntegrityFailed,
+}
+
+/// What evidence is about, as far as it can be told without a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvidenceContents {
+    /// The volume.
+    pub volume: Guid,
+    /// Its recovery passwords: their key IDs.
+    pub recovery_passwords: Vec<Guid>,
+}
+
+/// Reads a 64 KiB metadata area without a key. It is sound in itself; whether the key's holder wrote it only
+/// [`verify`] can tell.
+///
+/// # Errors
+/// [`EvidenceError::Malformed`].
+pub fn evidence_contents(metadata: &[u8]) -> Result<EvidenceContents, EvidenceError> {
+    let metadata = read_metadata(metadata)?;
+    let protectors = crate::protector::list(&metadata)?;
+    Ok(EvidenceContents {
+        volume: metadata.dataset.volume,
+        recovery_passwords: protectors
+            .into_iter()
+            .filter(|(_, info)| info.kind == ProtectorKind::RecoveryPassword)
+            .map(|(_, info)| info.id)
+            .collect(),
+    })
 }
 
 /// Proves that `password` opens the volume whose 64 KiB metadata area is `metadata`

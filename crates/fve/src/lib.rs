@@ -35,7 +35,7 @@ mod volume;
 pub use context::Context;
 pub use convert::{ConversionMode, Progress};
 pub use error::Error;
-pub use evidence::{EvidenceError, Proven, verify};
+pub use evidence::{EvidenceContents, EvidenceError, Proven, evidence_contents, verify};
 pub use format::EncryptionMethod;
 pub use fresh::{CreateOptions, InitOptions, NewProtector, Placement, create, initialise};
 pub use guid::{Guid, GuidError};

@@ -6,3 +6,4 @@
 pub mod limits;
 pub mod messages;
 pub mod sealing;
+pub mod validate;

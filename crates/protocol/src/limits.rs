@@ -16,3 +16,15 @@ pub const MAX_PROTECTORS: usize = 128;
 pub const MAX_USERS: usize = 256;
 /// Longest time a held request may be held, in seconds.
 pub const MAX_WAIT_SECONDS: u32 = 300;
+/// Longest free text (a reason, a failure in words), in bytes.
+pub const MAX_WORDS: usize = 4096;
+/// Most things that a device may report as not possible.
+pub const MAX_BLOCKED: usize = 256;
+/// Most requests that a device may report as done at once.
+pub const MAX_DONE: usize = 256;
+/// Longest certificate request (PEM), in bytes.
+pub const MAX_CERTIFICATE_REQUEST: usize = 16 * 1024;
+/// Longest sealed secret, in bytes before hexadecimal.
+pub const MAX_SEALED: usize = 256;
+/// Most restarts that a suspension may last.
+pub const MAX_SUSPEND_COUNT: u8 = 15;

@@ -1,0 +1,114 @@
+//! `POST /agent/v1/check-in`: what changed, in one round trip.
+//!
+//! An unchanged device costs no write beyond a last contact that is gathered with others.
+
+use axum::Json;
+use axum::extract::State;
+use domain::inventory::Inventory;
+use protocol::messages::{CheckInRequest, CheckInResponse, Request, RequestKind};
+use store::model::{CheckInView, DeviceRequest, Report};
+
+use super::below;
+use super::device::{Device, unknown};
+use super::message::Message;
+use crate::error::{Result, device_retired};
+use crate::state::{AppState, Shared};
+
+pub(super) async fn check_in(
+    State(state): State<AppState>,
+    device: Device,
+    Message(request): Message<CheckInRequest>,
+) -> Result<Json<CheckInResponse>> {
+    // First of all: what happens from here on wakes the device again.
+    state.hub.comes_in(device.id);
+    let mut view = look(&state, device).await?;
+    state.store.seen(device.id, state.now());
+    let send_inventory =
+        request.inventory.is_none() && view.inventory_digest.as_ref() != Some(&request.inventory_digest);
+    let mut changed = false;
+    if let Some(inventory) = request.inventory {
+        changed |= keep_inventory(&state, device, inventory, request.inventory_digest, &view).await?;
+    }
+    let report = Report {
+        blocked: request.blocked,
+        last_error: request.last_error,
+        done: request.done,
+    };
+    changed |= keep_report(&state, device, report, &view).await?;
+    if changed {
+        view = look(&state, device).await?;
+    }
+    let policy = state.policy.get();
+    let has_policy = request.policy_digest.as_ref() == Some(&policy.digest);
+    Ok(Json(CheckInResponse {
+        send_inventory,
+        policy: (!has_policy).then(|| policy.policy.clone()),
+        policy_digest: policy.digest.clone(),
+        ledger: view.ledger,
+        requests: view.requests.into_iter().map(as_told).collect(),
+        recovery_key: state.keys.recovery_key().clone(),
+        next_check_in_seconds: next_check_in(&state, policy.policy.client.check_interval_minutes),
+    }))
+}
+
+async fn look(state: &Shared, device: Device) -> Result<CheckInView> {
+    let view = state.store.check_in_view(device.id).await?.ok_or_else(unknown)?;
+    if view.retired {
+        return Err(device_retired());
+    }
+    Ok(view)
+}
+
+/// Stores an inventory that the server does not have. Its digest was checked with the message.
+async fn keep_inventory(
+    state: &Shared,
+    device: Device,
+    inventory: Inventory,
+    digest: String,
+    view: &CheckInView,
+) -> Result<bool> {
+    if view.inventory_digest.as_ref() == Some(&digest) {
+        return Ok(false);
+    }
+    let outcome = state
+        .store
+        .record_inventory(device.id, inventory, digest, state.now(), Vec::new())
+        .await?;
+    if outcome.verdict_before != outcome.compliance.verdict {
+        tracing::debug!(device = %device.id, verdict = ?outcome.compliance.verdict, "verdict changed");
+    }
+    Ok(true)
+}
+
+/// Stores what the device could not do and which requests are done, when that is news.
+async fn keep_report(state: &Shared, device: Device, report: Report, view: &CheckInView) -> Result<bool> {
+    let pending_done = report
+        .done
+        .iter()
+        .any(|done| view.requests.iter().any(|request| request.id == *done));
+    if !pending_done && report.blocked == view.blocked && report.last_error == view.last_error {
+        return Ok(false);
+    }
+    state
+        .store
+        .record_report(device.id, report, state.now(), Vec::new())
+        .await?;
+    Ok(true)
+}
+
+fn as_told(request: DeviceRequest) -> Request {
+    Request {
+        id: request.id,
+        kind: match request.kind {
+            store::model::RequestKind::Rotate(rotate) => RequestKind::Rotate(rotate),
+            store::model::RequestKind::Report => RequestKind::Report,
+        },
+    }
+}
+
+/// The policy's interval, ten percent more or less, so that devices which start together do not stay together.
+fn next_check_in(state: &Shared, minutes: u32) -> u32 {
+    let seconds = minutes.saturating_mul(60).max(10);
+    let spread = seconds / 10;
+    state.with_rng(|rng| seconds - spread + below(rng, 2 * spread + 1))
+}

@@ -1,0 +1,79 @@
+//! Regular care: gathered writes are stored, stale sessions removed, the audit signed, the certificate renewed.
+
+use std::time::Duration;
+
+use super::Renewal;
+use crate::services::audit::add_checkpoint;
+use crate::session::IDLE;
+use crate::state::{AppState, Shared};
+
+const FLUSH_EVERY: Duration = Duration::from_secs(5);
+const CARE_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Stores gathered last contacts every few seconds, and once more at the end.
+pub(super) async fn flush(state: AppState) {
+    loop {
+        let stopping = pause(&state, FLUSH_EVERY).await;
+        if let Err(error) = state.store.flush().await {
+            tracing::warn!(%error, "last contacts could not be stored");
+        }
+        if stopping {
+            return;
+        }
+    }
+}
+
+/// Once an hour, and once more at the end.
+pub(super) async fn hourly(state: AppState, mut renewal: Option<Renewal>) {
+    loop {
+        if let Some(renewal) = &mut renewal {
+            renew(&state, renewal);
+        }
+        tidy(&state).await;
+        if pause(&state, CARE_EVERY).await {
+            return tidy(&state).await;
+        }
+    }
+}
+
+async fn tidy(state: &Shared) {
+    let now = state.now();
+    if let Err(error) = add_checkpoint(&*state.store, state.keys.audit_key(), now).await {
+        tracing::warn!(%error, "the audit could not be signed");
+    }
+    let idle_since = domain::time::Timestamp(now.0.saturating_sub(i64::try_from(IDLE.as_millis()).unwrap_or(0)));
+    if let Err(error) = state.store.remove_stale_sessions(now, idle_since).await {
+        tracing::warn!(%error, "stale sessions could not be removed");
+    }
+}
+
+fn renew(state: &Shared, renewal: &mut Renewal) {
+    if state.now() < renewal.renew_after {
+        return;
+    }
+    let issued = state.with_rng(|rng| state.authority.issue_server(&renewal.names, state.now(), rng));
+    let replaced = issued.map_err(|error| error.to_string()).and_then(|certificate| {
+        let renew_after = certificate.renew_after;
+        renewal
+            .certificate
+            .replace(certificate)
+            .map_err(|error| error.to_string())?;
+        Ok(renew_after)
+    });
+    match replaced {
+        Ok(renew_after) => {
+            renewal.renew_after = renew_after;
+            tracing::info!("the server's certificate was renewed");
+        }
+        Err(error) => tracing::error!(error, "the server's certificate could not be renewed"),
+    }
+}
+
+/// Waits; true when the server stops.
+pub(super) async fn pause(state: &Shared, time: Duration) -> bool {
+    let mut stop = state.stop.clone();
+    tokio::select! {
+        () = tokio::time::sleep(time) => false,
+        _ = stop.wait_for(|stop| *stop) => true,
+    }
+}

@@ -1,0 +1,26 @@
+//! What runs beside requests: proofs, checkpoints, batched writes, certificate renewal.
+
+mod care;
+mod proof;
+
+use tokio::task::JoinSet;
+
+use crate::state::AppState;
+use crate::tls::CurrentCertificate;
+use std::sync::Arc;
+
+/// The own certificate, to be renewed.
+pub(crate) struct Renewal {
+    pub(crate) certificate: Arc<CurrentCertificate>,
+    pub(crate) names: Vec<String>,
+    pub(crate) renew_after: domain::time::Timestamp,
+}
+
+/// Starts all jobs; they end when the server stops.
+pub(crate) fn start(state: &AppState, renewal: Option<Renewal>) -> JoinSet<()> {
+    let mut jobs = JoinSet::new();
+    jobs.spawn(proof::run(state.clone()));
+    jobs.spawn(care::flush(state.clone()));
+    jobs.spawn(care::hourly(state.clone(), renewal));
+    jobs
+}

@@ -1,0 +1,100 @@
+//! Reading, signing and verifying the audit.
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use domain::access::Permission;
+use domain::audit::{AuditEntry, ChainFault, ChainHead, Checkpoint, verify_with_checkpoints};
+use domain::time::Timestamp;
+use store::model::{AuditQuery, Page};
+use store::{OfflineAudit, Store, StoreError};
+
+use crate::error::Result;
+use crate::sealing::{AuditKey, verify_signature};
+use crate::session::CurrentUser;
+use crate::state::AppState;
+
+const AT_ONCE: u32 = 1000;
+
+/// Entries by condition. Needs [`Permission::ReadAudit`].
+///
+/// # Errors
+/// 403; when the store fails.
+pub async fn search(state: &AppState, user: &CurrentUser, query: AuditQuery) -> Result<Page<AuditEntry>> {
+    user.demand(Permission::ReadAudit)?;
+    Ok(state.store.search_audit(query).await?)
+}
+
+/// What a verification found: the chain is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The end of the chain.
+    pub head: ChainHead,
+    /// Checkpoints with a right signature, all on the chain.
+    pub checkpoints: u64,
+    /// The last signed entry and when it was signed; what follows is chained but not signed yet.
+    pub signed: Option<(u64, Timestamp)>,
+}
+
+/// What is wrong with the audit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuditFault {
+    /// Something was changed, removed, moved or replaced.
+    #[error(transparent)]
+    Chain(#[from] ChainFault),
+    /// It cannot be read.
+    #[error("the audit cannot be read: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// Verifies the whole chain and all checkpoints of a database file, which a server may have open, or of a backup.
+/// `public_key`: the audit key in hexadecimal, as the server writes it to `audit.pub` in its data directory; an auditor
+/// keeps a copy elsewhere.
+///
+/// # Errors
+/// [`AuditFault`] with the first thing that is wrong.
+pub fn verify(database: &Path, public_key: &str) -> Result<Verified, AuditFault> {
+    let audit = OfflineAudit::open_read_only(database)?;
+    // Checkpoints first: entries that a running server adds meanwhile lie behind all of them.
+    let checkpoints = audit.checkpoints()?;
+    let failure = RefCell::new(None);
+    let signed = |bytes: &[u8], signature: &[u8]| verify_signature(public_key, bytes, signature);
+    let verdict = verify_with_checkpoints(pages(&audit, &failure), &checkpoints, signed);
+    if let Some(error) = failure.into_inner() {
+        return Err(error.into());
+    }
+    Ok(Verified {
+        head: verdict?,
+        checkpoints: checkpoints.len() as u64,
+        signed: checkpoints.last().map(|last| (last.head.sequence, last.at)),
+    })
+}
+
+/// All entries, read in parts. A failure ends them and is left in `failure`.
+fn pages<'a>(
+    audit: &'a OfflineAudit,
+    failure: &'a RefCell<Option<StoreError>>,
+) -> impl Iterator<Item = AuditEntry> + 'a {
+    let mut next = Some(1);
+    std::iter::from_fn(move || {
+        let entries = audit.entries(next?, AT_ONCE).unwrap_or_else(|error| {
+            failure.replace(Some(error));
+            Vec::new()
+        });
+        next = entries.last().map(|last| last.sequence.saturating_add(1));
+        (!entries.is_empty()).then_some(entries)
+    })
+    .flatten()
+}
+
+/// Signs the present end of the chain, unless it is signed already. False: there was nothing to sign.
+pub(crate) async fn add_checkpoint(store: &dyn Store, key: &AuditKey, at: Timestamp) -> Result<bool> {
+    let head = store.audit_head().await?;
+    let signed = store.checkpoints().await?.last().map_or(0, |last| last.head.sequence);
+    if head.sequence == signed {
+        return Ok(false);
+    }
+    let signature = key.sign(&Checkpoint::signed_bytes(head, at));
+    store.add_checkpoint(Checkpoint { head, at, signature }).await?;
+    Ok(true)
+}

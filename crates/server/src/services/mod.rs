@@ -1,0 +1,14 @@
+//! What pages, interfaces and jobs call: the rules live here, once.
+
+pub mod accounts;
+pub mod audit;
+pub mod dashboard;
+pub mod devices;
+pub mod enrolment;
+pub mod passwords;
+pub mod policy;
+pub mod recovery;
+pub mod requests;
+pub mod sign_in;
+
+pub(crate) mod random_text;
