@@ -142,6 +142,7 @@ fn add(tx: &mut Tx<'_>, account: &NewAccount, audit: Vec<AuditEvent>) -> Result<
 
 fn change(tx: &mut Tx<'_>, key: &str, change: AccountChange, audit: Vec<AuditEvent>) -> Result<Account> {
     let mut account = existing(tx.sql, key)?;
+    let was_administrator = is_administrator(&account);
     let new_role = change.role.is_some_and(|role| role != account.role);
     if change.password.is_some() {
         sessions::end_all_but(tx.sql, key, change.keep_session)?;
@@ -172,12 +173,18 @@ fn change(tx: &mut Tx<'_>, key: &str, change: AccountChange, audit: Vec<AuditEve
             account.failed_count,
             account.locked_until.map(|until| until.0)
         ])?;
-    some_administrator(tx.sql)?;
+    if was_administrator && !is_administrator(&account) {
+        some_administrator_left(tx.sql)?;
+    }
     tx.append(audit)?;
     Ok(account)
 }
 
-fn some_administrator(sql: &Connection) -> Result<()> {
+fn is_administrator(account: &Account) -> bool {
+    account.role == Role::Administrator && !account.disabled
+}
+
+fn some_administrator_left(sql: &Connection) -> Result<()> {
     let left = sql
         .prepare_cached("SELECT 1 FROM accounts WHERE role = ?1 AND NOT disabled")?
         .exists([name(&Role::Administrator)?])?;
