@@ -52,6 +52,9 @@ pub(super) fn plan(decision: &Decision<'_>, steps: &mut Steps<'_>, keys: &KeySte
         remove(decision, steps, keys);
         return Start::READY;
     }
+    if on && !os_drive.safe {
+        steps.blocked("Its automatic unlocking is not safe before the operating system drive is protected.");
+    }
     match wanted {
         AutoUnlock::Require if !on => {
             if os_drive.safe {

@@ -1,0 +1,11 @@
+//! Behaviour of the pure middle: planning, checking, compliance, keys, access, audit.
+
+mod access;
+mod audit;
+mod build;
+mod checking;
+mod compliance;
+mod ledger;
+mod planning;
+mod policy;
+mod simulation;
