@@ -28,7 +28,7 @@ fn cases() -> u32 {
     std::env::var("PROPTEST_CASES")
         .ok()
         .and_then(|n| n.parse().ok())
-        .unwrap_or(4000)
+        .unwrap_or(3000)
 }
 
 /// Nothing disturbs any more: volumes are unlocked, counted suspensions run out, conversions end.
