@@ -71,6 +71,41 @@ fn a_root_directory_of_many_files_is_split_correctly() {
 }
 
 #[test]
+fn every_place_where_a_block_may_be_full_is_split_correctly() {
+    let mut splits = 0;
+    for names in (1..36).chain(296..323) {
+        let volume = Volume::make(16, 512, 4096);
+        let before = volume.mounted(|root| {
+            for number in 0..names {
+                std::fs::write(root.join(format!("S{number:04} a name of some length.txt")), "").unwrap();
+            }
+            ntfs_support::hashes(root)
+        });
+        let device = volume.device();
+        let plan = ntfs::plan(&device, &REQUEST, NOW).unwrap();
+        splits += usize::from(
+            plan.describe()
+                .iter()
+                .any(|line| line.contains("block of the root directory")),
+        );
+        plan.apply(&device).unwrap();
+        volume.check_clean();
+        let after = volume.mounted(|root| {
+            // The driver walks the tree to find one, and the blocks to list all.
+            assert!(
+                root.join("System Volume Information/FVE2.{24e6f0ae-6a00-4f73-984b-75ce9942852d}")
+                    .is_file()
+            );
+            std::fs::write(root.join("T one more"), "").unwrap();
+            std::fs::remove_file(root.join("T one more")).unwrap();
+            ntfs_support::hashes(root)
+        });
+        assert_eq!(after, before, "{names} names");
+    }
+    assert!(splits >= 3, "only {splits} volumes had a full block");
+}
+
+#[test]
 fn release_gives_everything_back() {
     let volume = Volume::make(64, 512, 4096);
     let before = volume.mounted(|root| ntfs_support::populate(root, 60));

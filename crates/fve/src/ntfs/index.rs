@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::bits::Bits;
-use super::bytes::{align8, put, slice, u8_at, u16_at, u32_at, u64_at};
+use super::bytes::{align8, put, slice, u16_at, u32_at, u64_at};
 use super::names::{Upcase, key_name};
 use super::record::{ATTRIBUTE_LIST, BITMAP, DIRECTORY, FILE_NAME, INDEX_ALLOCATION, INDEX_ROOT, Record, Stream};
 use super::volume::{Content, Volume, damaged};
@@ -15,6 +15,8 @@ const HAS_CHILD: u16 = 1;
 const LAST: u16 = 2;
 /// No sane directory is deeper; a loop would be.
 const MAX_DEPTH: usize = 16;
+/// The usual size of a directory block.
+pub(super) const BLOCK: usize = 4096;
 const BLOCK_HEADER: usize = 24;
 const INDEX_HEADER: usize = 16;
 
@@ -192,7 +194,6 @@ impl Directory {
 
     /// An empty directory around a fresh record.
     pub(super) fn empty(record: Record, cluster: u64) -> Self {
-        const BLOCK: usize = 4096;
         let unit = if cluster <= BLOCK as u64 { cluster } else { 512 };
         let mut head = [0; INDEX_HEADER];
         put(&mut head, 0, &FILE_NAME.to_le_bytes());
@@ -231,7 +232,7 @@ impl Directory {
         let mut bytes = vec![0; BLOCK_HEADER];
         put(&mut bytes, 0, b"INDX");
         put(&mut bytes, 4, &0x28_u16.to_le_bytes());
-        put(&mut bytes, 6, &(self.block as u16 / 512 + 1).to_le_bytes());
+        put(&mut bytes, 6, &((self.block / 512 + 1) as u16).to_le_bytes());
         put(&mut bytes, 16, &vcn.to_le_bytes());
         bytes.extend(node.to_bytes(self.first_entry(), self.block - BLOCK_HEADER));
         fixup::close(&mut bytes, update)?;
@@ -330,10 +331,4 @@ impl Directory {
         }
         Ok(())
     }
-}
-
-/// Whether `bytes` begin a directory block with a number of at least `vcn`.
-pub(super) fn looks_like_block(bytes: &[u8], vcn: u64) -> bool {
-    let head = (slice(bytes, 0, 4), u8_at(bytes, 4), u64_at(bytes, 16));
-    matches!(head, (Ok(b"INDX"), Ok(0x28), Ok(own)) if own >= vcn)
 }

@@ -70,11 +70,7 @@ pub(super) fn plan(inner: &dyn ReadAt) -> Result<Change, NtfsError> {
         records.set(ours.record.number, false);
     }
     volume.stage.barrier();
-    let stray = match &unlisted {
-        Some(change) => change.directory.blocks.size / change.directory.unit,
-        None => tree.first_stray_block(),
-    };
-    scan.reclaim(&volume, &mut clusters, stray)?;
+    scan.reclaim(&volume, &mut clusters)?;
     for &(lcn, len) in unlisted.iter().flat_map(|change| &change.freed) {
         clusters.set_run(lcn, len, false);
     }

@@ -77,12 +77,6 @@ impl Tree {
         }
         Ok(linked)
     }
-
-    /// The clusters after which a block found astray may be one of ours.
-    pub(super) fn first_stray_block(&self) -> u64 {
-        let directory = self.system.as_ref().unwrap_or(&self.root);
-        directory.blocks.size / directory.unit
-    }
 }
 
 /// The regions, when files of ours for exactly this request are listed.
@@ -136,7 +130,7 @@ impl<'a> Reservation<'a> {
         let (on_disk, _) = volume.cluster_bitmap()?;
         scan.check(&on_disk)?;
         let mut clusters = on_disk.clone();
-        scan.reclaim(&volume, &mut clusters, tree.first_stray_block())?;
+        scan.reclaim(&volume, &mut clusters)?;
         Ok(Self {
             volume,
             tree,

@@ -1,12 +1,11 @@
 //! One pass over all $MFT records: who owns which cluster, and what we left.
 
-use super::NtfsError;
 use super::bits::Bits;
-use super::bytes::{u16_at, u32_at};
-use super::index::looks_like_block;
+use super::index::BLOCK;
 use super::names::{Role, SYSTEM_DIRECTORY, SYSTEM_ONLY, key_name, key_parent};
 use super::record::{FILE_NAME, Record, SECURITY_DESCRIPTOR};
 use super::volume::{RECORD_NUMBER, ROOT, Volume};
+use super::{NtfsError, fixup};
 
 /// Records before this one are reserved by NTFS.
 pub(super) const FIRST_USER_RECORD: u64 = 24;
@@ -140,9 +139,9 @@ impl Scan {
     }
 
     /// Frees in `bitmap` what an interrupted change left allocated: clusters of
-    /// our leftovers, and such that nobody owns and that hold $MFT records or
-    /// directory blocks (from number `vcn` on) prepared but never used.
-    pub(super) fn reclaim(&self, volume: &Volume<'_>, bitmap: &mut Bits, vcn: u64) -> Result<(), NtfsError> {
+    /// our leftovers, and such that nobody owns and that hold empty $MFT records or
+    /// directory blocks, which are written before they are allocated.
+    pub(super) fn reclaim(&self, volume: &Volume<'_>, bitmap: &mut Bits) -> Result<(), NtfsError> {
         for cluster in self
             .ours
             .iter()
@@ -158,7 +157,7 @@ impl Scan {
                 continue;
             }
             for cluster in (byte as u64 * 8..byte as u64 * 8 + 8).filter(|&cluster| cluster < volume.geo.clusters) {
-                if bitmap.get(cluster) && !self.owned.get(cluster) && prepared(volume, cluster, vcn)? {
+                if bitmap.get(cluster) && !self.owned.get(cluster) && prepared(volume, cluster)? {
                     bitmap.set(cluster, false);
                 }
             }
@@ -167,13 +166,25 @@ impl Scan {
     }
 }
 
-/// Whether a cluster holds something that we prepare before allocating it.
-fn prepared(volume: &Volume<'_>, cluster: u64, vcn: u64) -> Result<bool, NtfsError> {
-    let mut head = [0; 512];
-    volume.stage.read(cluster * volume.geo.cluster, &mut head)?;
-    let unused_record =
-        head.starts_with(b"FILE") && u16_at(&head, 0x16)? == 0 && u64::from(u32_at(&head, 0x2C)?) >= volume.records();
-    Ok(unused_record || looks_like_block(&head, vcn))
+/// Whether a cluster holds something that we prepare before allocating it: an
+/// empty record, or a directory block.
+fn prepared(volume: &Volume<'_>, cluster: u64) -> Result<bool, NtfsError> {
+    for size in [volume.geo.record, BLOCK] {
+        // With clusters smaller than that it began some clusters before.
+        for before in 0..(size as u64 / volume.geo.cluster).clamp(1, cluster + 1) {
+            let mut bytes = vec![0; size];
+            let start = (cluster - before) * volume.geo.cluster;
+            if volume.stage.read(start, &mut bytes).is_err() {
+                continue;
+            }
+            let empty_record =
+                |bytes| Record::parse(bytes, 0).is_ok_and(|record| record.flags == 0 && record.attrs.is_empty());
+            if fixup::open(&mut bytes.clone(), b"INDX").is_ok() || (size == volume.geo.record && empty_record(bytes)) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// The role and the directory of a record that is ours.

@@ -19,6 +19,9 @@ pub(super) const UPCASE: u64 = 10;
 /// The part of a file reference that is not the sequence number.
 pub(super) const RECORD_NUMBER: u64 = (1 << 48) - 1;
 
+/// Attributes that are loaded whole are never larger, bitmaps apart.
+const MAX_LOADED: u64 = 16 << 20;
+
 /// A volume, read through the changes staged so far.
 pub(super) struct Volume<'a> {
     pub(super) stage: Staged<'a>,
@@ -100,12 +103,13 @@ impl<'a> Volume<'a> {
         let bytes = record.to_bytes(self.geo.record).ok_or_else(|| no_room(record.number))?;
         let at = record.number * self.geo.record as u64;
         let what = format!("$MFT record {} ({what})", record.number);
+        let mft = self.mft.clone();
+        self.write_stream(&mft, at, &bytes, &what)?;
         if at + self.geo.record as u64 <= self.mirror.size {
             let mirror = self.mirror.clone();
             self.write_stream(&mirror, at, &bytes, &format!("{what}, mirror"))?;
         }
-        let mft = self.mft.clone();
-        self.write_stream(&mft, at, &bytes, &what)
+        Ok(())
     }
 
     /// Makes the mirror of the first four records agree with them again.
@@ -159,19 +163,21 @@ impl<'a> Volume<'a> {
         Ok(Content::Stream(attr.stream(self.geo.clusters)?))
     }
 
-    /// The whole of an attribute in memory.
+    /// The whole of an attribute in memory; refused beyond any sensible size.
     pub(super) fn bytes(&self, content: &Content) -> Result<Vec<u8>, NtfsError> {
         match content {
             Content::Resident(value) => Ok(value.clone()),
-            Content::Stream(stream) => {
-                if stream.clusters() > self.geo.clusters {
-                    return Err(damaged("an attribute with more clusters than the volume"));
-                }
-                let mut value = vec![0; stream.len(self.geo.cluster)?];
-                self.read_stream(stream, 0, &mut value)?;
-                Ok(value)
-            }
+            Content::Stream(stream) => self.stream_bytes(stream, MAX_LOADED),
         }
+    }
+
+    fn stream_bytes(&self, stream: &Stream, limit: u64) -> Result<Vec<u8>, NtfsError> {
+        if stream.clusters() > self.geo.clusters || stream.size > limit {
+            return Err(damaged("a system attribute of impossible size"));
+        }
+        let mut value = vec![0; stream.len(self.geo.cluster)?];
+        self.read_stream(stream, 0, &mut value)?;
+        Ok(value)
     }
 
     /// The record's attribute list, if it has one.
@@ -241,7 +247,7 @@ impl<'a> Volume<'a> {
     pub(super) fn cluster_bitmap(&self) -> Result<(Bits, Stream), NtfsError> {
         match self.content(&self.record(CLUSTER_BITMAP)?, DATA, "")? {
             Some(Content::Stream(stream)) => {
-                let bits = self.bits(&stream)?;
+                let bits = self.bits(&stream, self.geo.clusters)?;
                 if (bits.0.len() as u64) < self.geo.clusters.div_ceil(8) {
                     return Err(damaged("$Bitmap is shorter than the volume"));
                 }
@@ -254,15 +260,16 @@ impl<'a> Volume<'a> {
     /// The bitmap of $MFT records, and where it lies.
     pub(super) fn record_bitmap(&self) -> Result<(Bits, Stream), NtfsError> {
         match self.content(&self.record(MFT)?, BITMAP, "")? {
-            Some(Content::Stream(stream)) => Ok((self.bits(&stream)?, stream)),
+            Some(Content::Stream(stream)) => Ok((self.bits(&stream, self.records())?, stream)),
             _ => Err(NtfsError::Unsupported(
                 "the bitmap of $MFT is not in clusters of its own".to_owned(),
             )),
         }
     }
 
-    fn bits(&self, stream: &Stream) -> Result<Bits, NtfsError> {
-        self.bytes(&Content::Stream(stream.clone())).map(Bits)
+    /// A bitmap that needs `count` bits and may have some to spare.
+    fn bits(&self, stream: &Stream, count: u64) -> Result<Bits, NtfsError> {
+        self.stream_bytes(stream, count / 8 + MAX_LOADED).map(Bits)
     }
 
     /// Stages the 512-byte blocks in which `new` differs from what is there.

@@ -13,21 +13,21 @@ use fve::ntfs::{RegionRequest, Regions};
 use fve::time::FileTime;
 use sha2::{Digest, Sha256};
 
-pub const NOW: FileTime = FileTime(133_000_000_000_000_000);
-pub const REQUEST: RegionRequest = RegionRequest {
+pub(crate) const NOW: FileTime = FileTime(133_000_000_000_000_000);
+pub(crate) const REQUEST: RegionRequest = RegionRequest {
     metadata_len: 65536,
     header_len: 8192,
     ice_len: 65536,
     log_len: (1 << 20) + 65536,
 };
 
-pub struct Volume {
+pub(crate) struct Volume {
     dir: tempfile::TempDir,
     cluster: u64,
 }
 
 impl Volume {
-    pub fn make(mib: u64, sector: u32, cluster: u64) -> Self {
+    pub(crate) fn make(mib: u64, sector: u32, cluster: u64) -> Self {
         let volume = Self {
             dir: tempfile::tempdir().unwrap(),
             cluster,
@@ -42,7 +42,7 @@ impl Volume {
         volume
     }
 
-    pub fn from_bytes(bytes: &[u8], cluster: u64) -> Self {
+    pub(crate) fn from_bytes(bytes: &[u8], cluster: u64) -> Self {
         let volume = Self {
             dir: tempfile::tempdir().unwrap(),
             cluster,
@@ -51,16 +51,16 @@ impl Volume {
         volume
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join("image")
     }
 
-    pub fn device(&self) -> FileDevice {
+    pub(crate) fn device(&self) -> FileDevice {
         FileDevice::open_write(self.path()).unwrap()
     }
 
     /// Mounts with ntfs-3g, does `work`, unmounts.
-    pub fn mounted<T>(&self, work: impl FnOnce(&Path) -> T) -> T {
+    pub(crate) fn mounted<T>(&self, work: impl FnOnce(&Path) -> T) -> T {
         let mount = self.dir.path().join("mount");
         fs::create_dir_all(&mount).unwrap();
         // In the foreground it ends when all is written; the child must be awaited.
@@ -79,13 +79,14 @@ impl Volume {
             std::thread::yield_now();
         }
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&mount)));
-        run(Command::new("umount").arg(&mount));
+        // Lazily: a child of another test may hold a descriptor for a moment.
+        run(Command::new("umount").arg("-l").arg(&mount));
         assert!(child.wait().unwrap().success());
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     /// Nothing to complain about for ntfsfix, ntfsresize and ntfscluster.
-    pub fn check_clean(&self) {
+    pub(crate) fn check_clean(&self) {
         let fix = output(Command::new("ntfsfix").arg("-n").arg(self.path()));
         assert!(
             fix.status.success() && !text(&fix).to_lowercase().contains("error") && !text(&fix).contains("differ"),
@@ -106,7 +107,7 @@ impl Volume {
     }
 
     /// Our files as ntfsinfo shows them: size, one run, the region's clusters.
-    pub fn check_files(&self, regions: &Regions) {
+    pub(crate) fn check_files(&self, regions: &Regions) {
         let mut expected = vec![
             (
                 "FVE2.{e40ad34d-dae9-4bc7-95bd-b16218c10f72}.1",
@@ -169,11 +170,11 @@ impl Volume {
         }
     }
 
-    pub fn system_files(&self) -> Vec<String> {
+    pub(crate) fn system_files(&self) -> Vec<String> {
         self.mounted(|root| list(&root.join("System Volume Information")))
     }
 
-    pub fn free_clusters(&self) -> i64 {
+    pub(crate) fn free_clusters(&self) -> i64 {
         let info = text(&output(Command::new("ntfscluster").args(["-f", "-i"]).arg(self.path())));
         let line = info
             .lines()
@@ -210,7 +211,7 @@ fn text(done: &Output) -> String {
 }
 
 /// Writes `count` files of various sizes into `dir`, gives their hashes.
-pub fn populate(dir: &Path, count: usize) -> Vec<(String, String)> {
+pub(crate) fn populate(dir: &Path, count: usize) -> Vec<(String, String)> {
     for number in 0..count {
         // Names before and after "System Volume Information".
         let name = format!(
@@ -224,13 +225,13 @@ pub fn populate(dir: &Path, count: usize) -> Vec<(String, String)> {
 }
 
 /// Path and SHA-256 of all files but those in `System Volume Information`.
-pub fn hashes(root: &Path) -> Vec<(String, String)> {
+pub(crate) fn hashes(root: &Path) -> Vec<(String, String)> {
     let mut all = hashes_of_all(root);
     all.retain(|(path, _)| !path.starts_with("/System Volume Information"));
     all
 }
 
-pub fn hashes_of_all(root: &Path) -> Vec<(String, String)> {
+pub(crate) fn hashes_of_all(root: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut dirs = vec![root.to_path_buf()];
     while let Some(dir) = dirs.pop() {
@@ -252,7 +253,7 @@ pub fn hashes_of_all(root: &Path) -> Vec<(String, String)> {
 }
 
 /// Fills the volume until not one byte more is taken.
-pub fn fill(root: &Path) {
+pub(crate) fn fill(root: &Path) {
     for (number, size) in [1 << 20, 65536, 4096, 512, 1].into_iter().enumerate() {
         for piece in 0.. {
             let Ok(mut file) = File::create(root.join(format!("fill {number} {piece}"))) else {
@@ -270,7 +271,7 @@ pub fn fill(root: &Path) {
 }
 
 /// Fills the volume, then frees single clusters all over it.
-pub fn fragment(root: &Path) {
+pub(crate) fn fragment(root: &Path) {
     let mut number = 0;
     while fs::write(root.join(format!("piece {number:05}")), [0xEE; 4096]).is_ok() {
         number += 1;
@@ -296,7 +297,7 @@ fn ranges(regions: &Regions) -> Vec<(u64, u64)> {
     ranges
 }
 
-pub fn plant_patterns(volume: &Volume, regions: &Regions) {
+pub(crate) fn plant_patterns(volume: &Volume, regions: &Regions) {
     let file = File::options().write(true).open(volume.path()).unwrap();
     for (number, (start, len)) in ranges(regions).into_iter().enumerate() {
         file.write_all_at(&vec![METADATA_PATTERN ^ number as u8; len as usize], start)
@@ -304,7 +305,7 @@ pub fn plant_patterns(volume: &Volume, regions: &Regions) {
     }
 }
 
-pub fn assert_regions_untouched(volume: &Volume, regions: &Regions) {
+pub(crate) fn assert_regions_untouched(volume: &Volume, regions: &Regions) {
     let file = File::open(volume.path()).unwrap();
     for (number, (start, len)) in ranges(regions).into_iter().enumerate() {
         let mut content = vec![0; len as usize];
@@ -317,7 +318,7 @@ pub fn assert_regions_untouched(volume: &Volume, regions: &Regions) {
 }
 
 /// Sets the dirty flag in `$Volume`.
-pub fn set_dirty(volume: &Volume) {
+pub(crate) fn set_dirty(volume: &Volume) {
     let mut image = fs::read(volume.path()).unwrap();
     // $VOLUME_INFORMATION: 8 zero bytes, version 3.1, flags; its header says type 0x70.
     let head = [0x70, 0, 0, 0, 0x28, 0, 0, 0];
