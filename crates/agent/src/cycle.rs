@@ -62,6 +62,8 @@ pub(crate) struct Memory {
     pub(crate) last_error: Option<String>,
     /// Why the certificate, though due, is not renewed yet.
     renewal_error: Option<String>,
+    /// Why a conversion does not go on.
+    pub(crate) conversion_error: Option<String>,
     /// When the server last answered.
     pub(crate) last_contact: Option<Timestamp>,
     /// Digest of the inventory that the server has.
@@ -82,6 +84,13 @@ pub(crate) struct Settled {
     pub(crate) next: Duration,
     /// Something was done or learned: an early call of the server was not in vain.
     pub(crate) productive: bool,
+}
+
+impl Memory {
+    /// What is wrong although the last cycle succeeded.
+    fn standing_error(&self) -> Option<String> {
+        self.conversion_error.clone().or_else(|| self.renewal_error.clone())
+    }
 }
 
 impl Agent {
@@ -112,7 +121,7 @@ impl Agent {
     pub(crate) async fn cycle(&mut self) -> Result<Settled, AgentError> {
         let result = self.converge().await;
         match &result {
-            Ok(_) => self.memory.last_error = self.memory.renewal_error.clone(),
+            Ok(_) => self.memory.last_error = self.memory.standing_error(),
             Err(error) => {
                 self.memory.last_error = Some(error.to_string());
                 if matches!(error, AgentError::Execute(_) | AgentError::UnsafePlan(_)) && error.retry_after().is_none()

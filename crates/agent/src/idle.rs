@@ -211,6 +211,7 @@ impl Agent {
                 volume.conversion = piece.progress.status;
             }
         }
+        self.memory.conversion_error = None;
         self.remember(volumes, whole_percent || ended);
         let far = volumes
             .iter()

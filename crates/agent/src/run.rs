@@ -45,7 +45,7 @@ impl Deps {
     }
 }
 
-/// How `once` ends.
+/// When `once` ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OnceOptions {
     /// Stay until conversions are finished, too.
@@ -90,15 +90,22 @@ pub async fn run(config: Config, deps: Deps, hooks: Hooks, cancel: CancellationT
         };
         agent.tell(&result);
         agent.write_status();
-        let idle = pace.after(&result, &mut *agent.rng);
-        match agent.idle(idle, &cancel).await {
+        let mut woke = Woke::Time;
+        for idle in pace.after(&result, &mut *agent.rng) {
+            woke = agent.idle(idle, &cancel).await;
+            if !matches!(woke, Woke::Time) {
+                break;
+            }
+        }
+        pace.was_asked = matches!(woke, Woke::Asked);
+        match woke {
             Woke::Cancelled => break,
-            Woke::Asked => pace.asked(),
-            Woke::Time | Woke::Converted => pace.not_asked(),
+            Woke::Time | Woke::Asked => {}
+            Woke::Converted => pace.conversions.reset(),
             Woke::ConversionFailed(error) => {
                 agent.conversion_failed(&error);
-                let idle = pace.after(&Err(AgentError::Observe(error)), &mut *agent.rng);
-                if let Woke::Cancelled = agent.rest(idle.pause, &cancel).await {
+                let pause = pace.conversions.next(&mut *agent.rng);
+                if agent.rest(pause, &cancel).await {
                     break;
                 }
             }
@@ -165,60 +172,59 @@ impl Agent {
         let message = format!("the conversion cannot go on: {error}");
         tracing::error!(%error, "the conversion cannot go on");
         self.hooks.progress.message(&message);
-        self.memory.last_error = Some(message);
+        self.memory.last_error = Some(message.clone());
+        self.memory.conversion_error = Some(message);
         self.write_status();
     }
 
-    /// Pauses without converting.
-    async fn rest(&mut self, pause: Duration, cancel: &CancellationToken) -> Woke {
+    /// Pauses without converting; true when cancelled.
+    async fn rest(&mut self, pause: Duration, cancel: &CancellationToken) -> bool {
         tokio::select! {
-            () = cancel.cancelled() => Woke::Cancelled,
-            () = tokio::time::sleep(pause) => Woke::Time,
+            () = cancel.cancelled() => true,
+            () = tokio::time::sleep(pause) => false,
         }
     }
 }
+
+/// Longest deafness to a server that calls again and again for nothing.
+const LONGEST_DEAFNESS: Duration = Duration::from_secs(60);
 
 /// How long to pause, and how.
 #[derive(Default)]
 struct Pace {
     failures: Backoff,
+    conversions: Backoff,
     in_vain: Backoff,
     was_asked: bool,
 }
 
 impl Pace {
-    fn asked(&mut self) {
-        self.was_asked = true;
-    }
-
-    fn not_asked(&mut self) {
-        self.was_asked = false;
-    }
-
-    fn after(&mut self, result: &Result<Settled, AgentError>, rng: &mut dyn CryptoRng) -> Idle {
-        let was_asked = std::mem::take(&mut self.was_asked);
-        match result {
-            // A server that calls for nothing, again and again, is answered more and more slowly.
-            Ok(settled) if was_asked && !settled.productive => Idle {
-                pause: self.in_vain.next(rng).min(settled.next),
-                online: false,
-            },
-            Ok(settled) => {
-                self.failures.reset();
-                self.in_vain.reset();
-                Idle {
-                    pause: settled.next,
-                    online: true,
-                }
-            }
+    /// The pauses after a cycle, one after the other.
+    fn after(&mut self, result: &Result<Settled, AgentError>, rng: &mut dyn CryptoRng) -> Vec<Idle> {
+        let settled = match result {
+            Ok(settled) => settled,
             Err(error) => {
                 let own = self.failures.next(rng);
                 let pause = match error.retry_after() {
                     Some(after) => after + jitter(after / 10, rng),
                     None => own,
                 };
-                Idle { pause, online: false }
+                return vec![Idle { pause, online: false }];
             }
+        };
+        self.failures.reset();
+        let mut pauses = Vec::new();
+        if self.was_asked && !settled.productive {
+            // Called for nothing: the held request is opened again only after a while.
+            let pause = self.in_vain.next(rng).min(LONGEST_DEAFNESS);
+            pauses.push(Idle { pause, online: false });
+        } else {
+            self.in_vain.reset();
         }
+        pauses.push(Idle {
+            pause: settled.next,
+            online: true,
+        });
+        pauses
     }
 }

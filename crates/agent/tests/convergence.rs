@@ -2,12 +2,12 @@
 
 mod support;
 
+use domain::ledger::KeyState;
+use domain::volume::{ConversionStatus, VolumeKind};
 use support::bench::Bench;
 use support::https::TestServer;
 use support::ledger::{Book, Server};
 use support::volumes::Volumes;
-use domain::ledger::KeyState;
-use domain::volume::{ConversionStatus, VolumeKind};
 
 struct Scene {
     server: std::sync::Arc<Server>,

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use agent::client::{Client, ClientError, Endpoint, MAX_ANSWER, Timeouts};
-use support::authority::Authority;
-use support::https::{Reply, TestServer, handler};
 use domain::ids::{ProtectorId, VolumeId};
 use protocol::messages::{CheckInRequest, EscrowRequest, WaitRequest};
 use protocol::sealing::SealedSecret;
+use support::authority::Authority;
+use support::https::{Reply, TestServer, handler};
 use uuid::Uuid;
 
 fn client(server: &str, authority: &Authority, timeouts: Timeouts) -> Client {

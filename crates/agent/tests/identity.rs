@@ -7,15 +7,15 @@ use std::sync::atomic::Ordering;
 
 use agent::AgentError;
 use agent::identity::{Identity, IdentityError};
+use domain::ids::DeviceId;
+use domain::time::Timestamp;
+use domain::volume::VolumeKind;
+use protocol::messages::EnrolResponse;
 use support::authority::Authority;
 use support::bench::Bench;
 use support::https::{Reply, TestServer};
 use support::ledger::{Book, Server, json};
 use support::volumes::Volumes;
-use domain::ids::DeviceId;
-use domain::time::Timestamp;
-use domain::volume::VolumeKind;
-use protocol::messages::EnrolResponse;
 use uuid::Uuid;
 
 async fn scene() -> (Arc<Server>, TestServer, Bench) {

@@ -4,9 +4,9 @@ mod support;
 
 use agent::observe::{Facts, observe};
 use agent::provider::Code;
+use domain::volume::{LockStatus, ProtectionStatus, VolumeKind};
 use support::ledger::Book;
 use support::volumes::Volumes;
-use domain::volume::{LockStatus, ProtectionStatus, VolumeKind};
 
 #[test]
 fn an_unreadable_volume_is_reported_as_locked_and_unknown_and_hides_no_other() {

@@ -30,6 +30,7 @@ pub struct Book {
     pub requests: Vec<Request>,
     pub check_ins: Vec<CheckInRequest>,
     pub paths: Vec<String>,
+    pub moments: Vec<tokio::time::Instant>,
     pub enrolled: u128,
     pub renew_after: Timestamp,
     pub not_after: i64,
@@ -52,6 +53,7 @@ impl Book {
             requests: Vec::new(),
             check_ins: Vec::new(),
             paths: Vec::new(),
+            moments: Vec::new(),
             enrolled: 0,
             renew_after: Timestamp(i64::MAX),
             not_after: 4_000_000_000,
@@ -101,7 +103,10 @@ pub struct Server {
     pub book: Arc<Mutex<Book>>,
     pub authority: Authority,
     pub recovery_key: RecoveryPrivateKey,
+    /// Ends a held request.
     pub call: Notify,
+    /// A request was answered.
+    pub answered: Notify,
 }
 
 impl Server {
@@ -111,6 +116,7 @@ impl Server {
             authority: Authority::new(),
             recovery_key: RecoveryPrivateKey::derive(1, &[9; 32]),
             call: Notify::new(),
+            answered: Notify::new(),
         })
     }
 
@@ -118,8 +124,27 @@ impl Server {
         let server = Arc::clone(self);
         handler(move |incoming| {
             let server = Arc::clone(&server);
-            async move { server.answer(incoming).await }
+            async move {
+                let reply = server.answer(incoming).await;
+                server.answered.notify_one();
+                reply
+            }
         })
+    }
+
+    /// Waits until the book says so; looks again after each answer.
+    pub async fn until(&self, what: &str, condition: impl Fn(&Book) -> bool) {
+        let wait = async {
+            while !condition(&self.book.lock().unwrap()) {
+                self.answered.notified().await;
+            }
+        };
+        let in_time = tokio::time::timeout(std::time::Duration::from_secs(60), wait).await;
+        assert!(
+            in_time.is_ok(),
+            "{what} did not happen: {:?}",
+            self.book.lock().unwrap().paths
+        );
     }
 
     async fn answer(&self, incoming: Incoming) -> Reply {
@@ -127,6 +152,8 @@ impl Server {
         {
             let mut book = self.book.lock().unwrap();
             book.paths.push(path.clone());
+            book.moments.push(tokio::time::Instant::now());
+            self.answered.notify_one();
             if let Some(at) = book.bad.iter().position(|(bad, _)| *bad == path) {
                 return book.bad.remove(at).1;
             }
