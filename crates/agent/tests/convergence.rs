@@ -1,5 +1,7 @@
 //! The whole cycle against a server with a ledger: it converges, from anywhere, and keeps its promises on the way.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
+
 mod support;
 
 use domain::ledger::KeyState;

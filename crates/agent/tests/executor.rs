@@ -1,5 +1,7 @@
 //! Carrying out: the order, the guards, what happens after a failure.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
+
 mod support;
 
 use agent::SharedProvider;
@@ -130,7 +132,7 @@ fn escrow(device: &str) -> Action {
     }
 }
 
-fn is_refusal(result: Result<(), ExecuteError>) -> bool {
+fn is_refusal(result: &Result<(), ExecuteError>) -> bool {
     matches!(result, Err(ExecuteError::Refused { .. }))
 }
 
@@ -138,22 +140,22 @@ fn is_refusal(result: Result<(), ExecuteError>) -> bool {
 async fn nothing_is_encrypted_before_the_server_acknowledged_a_password_that_is_on_the_volume_now() {
     let scene = scene().await;
     assert!(
-        is_refusal(scene.execute(&[encrypt("c")], &Ledger::default()).await),
+        is_refusal(&scene.execute(&[encrypt("c")], &Ledger::default()).await),
         "no password at all"
     );
     let protector = scene.add_password("c");
     assert!(
-        is_refusal(scene.execute(&[encrypt("c")], &Ledger::default()).await),
+        is_refusal(&scene.execute(&[encrypt("c")], &Ledger::default()).await),
         "not acknowledged"
     );
 
     let mut other_volume = scene.entry("c", protector, ProofState::Proven);
     other_volume.0[0].volume = VolumeId(Uuid::from_u128(77));
-    assert!(is_refusal(scene.execute(&[encrypt("c")], &other_volume).await));
+    assert!(is_refusal(&scene.execute(&[encrypt("c")], &other_volume).await));
     let gone = scene.entry("c", ProtectorId(Uuid::from_u128(77)), ProofState::Proven);
-    assert!(is_refusal(scene.execute(&[encrypt("c")], &gone).await));
+    assert!(is_refusal(&scene.execute(&[encrypt("c")], &gone).await));
     let failed = scene.entry("c", protector, ProofState::Failed);
-    assert!(is_refusal(scene.execute(&[encrypt("c")], &failed).await));
+    assert!(is_refusal(&scene.execute(&[encrypt("c")], &failed).await));
     assert_eq!(scene.disk("c").log, ["add"]);
 
     scene
@@ -173,7 +175,7 @@ async fn a_suspension_is_not_ended_before_an_acknowledgement() {
         after_escrow: true,
     };
     assert!(is_refusal(
-        scene.execute(std::slice::from_ref(&enable), &Ledger::default()).await
+        &scene.execute(std::slice::from_ref(&enable), &Ledger::default()).await
     ));
     assert!(scene.disk("c").suspended);
     scene.execute(&[escrow("c"), enable], &Ledger::default()).await.unwrap();
@@ -186,12 +188,12 @@ async fn a_replaced_password_goes_only_when_another_one_is_acknowledged() {
     let old = scene.add_password("c");
     let ledger = scene.entry("c", old, ProofState::Proven);
     assert!(
-        is_refusal(scene.execute(&[delete("c", old)], &ledger).await),
+        is_refusal(&scene.execute(&[delete("c", old)], &ledger).await),
         "itself does not count"
     );
     let new = scene.add_password("c");
     assert!(
-        is_refusal(scene.execute(&[delete("c", old)], &ledger).await),
+        is_refusal(&scene.execute(&[delete("c", old)], &ledger).await),
         "the new one is not stored yet"
     );
     scene.execute(&[escrow("c"), delete("c", old)], &ledger).await.unwrap();
@@ -296,7 +298,7 @@ async fn a_half_done_automatic_unlocking_is_finished_with_the_same_key() {
 async fn a_pin_is_used_when_it_is_at_hand_and_its_lack_is_said() {
     let mut scene = scene().await;
     let action = [Action::AddTpmPin { device: "c".to_owned() }];
-    assert!(is_refusal(scene.execute(&action, &Ledger::default()).await));
+    assert!(is_refusal(&scene.execute(&action, &Ledger::default()).await));
     scene.pin = Some("246810");
     scene.execute(&action, &Ledger::default()).await.unwrap();
     assert_eq!(scene.disk("c").protectors[0].kind, ProtectorType::TpmPin);

@@ -1,5 +1,7 @@
 //! A server that lies, babbles, stalls or is not the one that was promised: the agent says so kindly and goes on living.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
+
 mod support;
 
 use std::sync::Arc;

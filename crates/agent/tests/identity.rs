@@ -1,5 +1,7 @@
 //! Enrolment, renewal, and what becomes of lost, damaged and expired identities.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
+
 mod support;
 
 use std::sync::Arc;

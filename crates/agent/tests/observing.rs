@@ -1,5 +1,7 @@
 //! What is seen, and what is said of what cannot be seen.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
+
 mod support;
 
 use agent::observe::{Facts, observe};

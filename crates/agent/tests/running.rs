@@ -1,5 +1,7 @@
 //! The endless run: called by the server in the middle of a conversion, left alone by it, sent away, stopped.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
+
 mod support;
 
 use std::sync::Arc;
@@ -263,10 +265,11 @@ async fn a_report_that_the_server_asks_for_comes_with_the_inventory_once() {
         id: domain::ids::RequestId(uuid::Uuid::from_u128(5)),
         kind: protocol::messages::RequestKind::Report,
     };
-    let mut book = scene.server.book.lock().unwrap();
-    book.requests.push(request);
-    book.check_ins.clear();
-    drop(book);
+    {
+        let mut book = scene.server.book.lock().unwrap();
+        book.requests.push(request);
+        book.check_ins.clear();
+    }
     scene.bench.once().await.unwrap();
     let book = scene.server.book.lock().unwrap();
     let with: Vec<_> = book

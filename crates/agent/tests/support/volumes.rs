@@ -179,7 +179,6 @@ impl Disk {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of the trait")]
 impl EncryptableVolume for Handle {
     fn device_id(&self) -> String {
         self.1.clone()
