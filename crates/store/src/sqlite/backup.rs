@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use rusqlite::Connection;
 
-use super::{SqliteStore, file, readers};
+use super::{SqliteStore, file};
 use crate::traits::Maintenance;
 use crate::{Result, StoreError, What};
 
@@ -37,7 +37,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         _ => {}
     }
     file::make_private(&partial)?;
-    let source = readers::open_to_read(from)?;
+    // A connection that cannot write could not write the copy either.
+    let source = super::open_to_write(from)?;
     let written = vacuum_into(&source, &partial)
         .and_then(|()| file::sync(&partial))
         .and_then(|()| Ok(std::fs::hard_link(&partial, to)?));

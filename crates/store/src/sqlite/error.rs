@@ -1,6 +1,7 @@
 //! What SQLite's errors mean here. Its messages name tables and columns, never values.
 
 use rusqlite::ErrorCode;
+use rusqlite::types::FromSqlError;
 
 use crate::StoreError;
 
@@ -21,6 +22,12 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(message),
             _ => Self::Internal(message),
         }
+    }
+}
+
+impl From<FromSqlError> for StoreError {
+    fn from(error: FromSqlError) -> Self {
+        Self::Internal(format!("a stored value is not as expected: {error}"))
     }
 }
 

@@ -25,12 +25,12 @@ pub(super) fn named<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<
 
 /// A value kept as JSON.
 pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<T> {
-    Ok(serde_json::from_str(row.get_ref(column)?.as_str().map_err(from_sql)?)?)
+    Ok(serde_json::from_str(row.get_ref(column)?.as_str()?)?)
 }
 
 /// A value kept as JSON, or none.
 pub(super) fn json_option<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>> {
-    match row.get_ref(column)?.as_str_or_null().map_err(from_sql)? {
+    match row.get_ref(column)?.as_str_or_null()? {
         Some(text) => Ok(Some(serde_json::from_str(text)?)),
         None => Ok(None),
     }
@@ -92,8 +92,4 @@ id!(DeviceId, VolumeId, ProtectorId, RequestId);
 pub(super) fn id<T: Id>(row: &Row<'_>, column: &str) -> Result<T> {
     let bytes: [u8; 16] = row.get(column)?;
     Ok(T::from_uuid(Uuid::from_bytes(bytes)))
-}
-
-fn from_sql(error: rusqlite::types::FromSqlError) -> StoreError {
-    StoreError::Internal(format!("a stored value is not as expected: {error}"))
 }

@@ -22,7 +22,7 @@ async fn is_signed_in(store: &dyn Store, secret: &[u8], now: i64) -> bool {
     store.session(SecretHash::of(secret), at(now)).await.unwrap().is_some()
 }
 
-pub async fn an_account_is_found_whatever_the_case_and_made_once(store: &dyn Store) {
+pub(crate) async fn an_account_is_found_whatever_the_case_and_made_once(store: &dyn Store) {
     store
         .add_account(new_account("Ännä", Role::HelpDesk), Vec::new())
         .await
@@ -46,7 +46,7 @@ pub async fn an_account_is_found_whatever_the_case_and_made_once(store: &dyn Sto
     assert!(!format!("{account:?}").contains("argon2"));
 }
 
-pub async fn the_first_account_is_made_only_when_there_is_none(store: &dyn Store) {
+pub(crate) async fn the_first_account_is_made_only_when_there_is_none(store: &dyn Store) {
     let admin = new_account("admin", Role::Administrator);
     assert_eq!(store.add_first_account(admin, Vec::new()).await, Ok(true));
     let late = new_account("late", Role::Administrator);
@@ -54,7 +54,7 @@ pub async fn the_first_account_is_made_only_when_there_is_none(store: &dyn Store
     assert_eq!(store.accounts().await.unwrap().len(), 1);
 }
 
-pub async fn the_last_administrator_stays(store: &dyn Store) {
+pub(crate) async fn the_last_administrator_stays(store: &dyn Store) {
     store
         .add_account(new_account("a", Role::Administrator), Vec::new())
         .await
@@ -82,7 +82,7 @@ pub async fn the_last_administrator_stays(store: &dyn Store) {
     assert_eq!(missing, Err(StoreError::NotFound(What::Account)));
 }
 
-pub async fn failed_sign_ins_lock_and_a_good_one_forgets_them(store: &dyn Store) {
+pub(crate) async fn failed_sign_ins_lock_and_a_good_one_forgets_them(store: &dyn Store) {
     store
         .add_account(new_account("anna", Role::HelpDesk), Vec::new())
         .await
@@ -122,7 +122,7 @@ pub async fn failed_sign_ins_lock_and_a_good_one_forgets_them(store: &dyn Store)
     assert_eq!(nobody, Err(StoreError::NotFound(What::Account)));
 }
 
-pub async fn a_session_ends_by_time_by_signing_out_and_by_disabling(store: &dyn Store) {
+pub(crate) async fn a_session_ends_by_time_by_signing_out_and_by_disabling(store: &dyn Store) {
     store
         .add_account(new_account("anna", Role::HelpDesk), Vec::new())
         .await
@@ -171,7 +171,7 @@ pub async fn a_session_ends_by_time_by_signing_out_and_by_disabling(store: &dyn 
     assert_eq!(again, Err(StoreError::NotFound(What::Account)));
 }
 
-pub async fn a_new_password_ends_the_other_sessions(store: &dyn Store) {
+pub(crate) async fn a_new_password_ends_the_other_sessions(store: &dyn Store) {
     store
         .add_account(new_account("anna", Role::Administrator), Vec::new())
         .await
@@ -196,7 +196,7 @@ pub async fn a_new_password_ends_the_other_sessions(store: &dyn Store) {
     assert!(!account.must_change_password);
 }
 
-pub async fn stale_sessions_are_removed(store: &dyn Store) {
+pub(crate) async fn stale_sessions_are_removed(store: &dyn Store) {
     store
         .add_account(new_account("anna", Role::Administrator), Vec::new())
         .await
@@ -219,7 +219,7 @@ pub async fn stale_sessions_are_removed(store: &dyn Store) {
     assert!(!is_signed_in(store, b"idle", 400).await);
 }
 
-pub async fn a_token_is_listed_without_its_hash_and_revoked_once(store: &dyn Store) {
+pub(crate) async fn a_token_is_listed_without_its_hash_and_revoked_once(store: &dyn Store) {
     let id = store
         .add_token(new_token(b"secret"), event("token.made", ""))
         .await

@@ -6,7 +6,7 @@ use store::{Store, StoreError};
 
 use super::make::*;
 
-pub async fn the_chain_verifies_and_follows_the_order_of_commits(store: &dyn Store) {
+pub(crate) async fn the_chain_verifies_and_follows_the_order_of_commits(store: &dyn Store) {
     let id = enrolled(store, 1).await;
     for number in 0..20 {
         escrowed(store, name(id, 1, number), 2000).await;
@@ -23,7 +23,7 @@ pub async fn the_chain_verifies_and_follows_the_order_of_commits(store: &dyn Sto
     assert_eq!(store.append_audit(Vec::new()).await, Ok(head));
 }
 
-pub async fn a_failed_change_leaves_no_entry(store: &dyn Store) {
+pub(crate) async fn a_failed_change_leaves_no_entry(store: &dyn Store) {
     enrolled(store, 1).await;
     let head = store.audit_head().await.unwrap();
     let missing = name(device(9), 1, 0xA);
@@ -38,7 +38,7 @@ pub async fn a_failed_change_leaves_no_entry(store: &dyn Store) {
     assert!(domain::audit::verify(entries).is_ok());
 }
 
-pub async fn entries_are_found_by_actor_action_subject_device_and_time(store: &dyn Store) {
+pub(crate) async fn entries_are_found_by_actor_action_subject_device_and_time(store: &dyn Store) {
     let (first, second) = (
         subject(device(1), Some(volume(1)), None),
         subject(device(2), None, None),
@@ -88,7 +88,7 @@ pub async fn entries_are_found_by_actor_action_subject_device_and_time(store: &d
     assert_eq!(found(time).await.0, [2, 3]);
 }
 
-pub async fn a_checkpoint_must_fit_the_chain(store: &dyn Store) {
+pub(crate) async fn a_checkpoint_must_fit_the_chain(store: &dyn Store) {
     let head = store.append_audit(event("one", "")).await.unwrap();
     let checkpoint = Checkpoint {
         head,

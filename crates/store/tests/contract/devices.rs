@@ -8,7 +8,7 @@ use store::{Refusal, Store, StoreError, What};
 
 use super::make::*;
 
-pub async fn an_enrolled_device_is_found_and_its_token_loses_a_use(store: &dyn Store) {
+pub(crate) async fn an_enrolled_device_is_found_and_its_token_loses_a_use(store: &dyn Store) {
     let mut token = new_token(b"an enrolment token");
     token.uses = Some(2);
     store.add_token(token, Vec::new()).await.unwrap();
@@ -37,7 +37,7 @@ pub async fn an_enrolled_device_is_found_and_its_token_loses_a_use(store: &dyn S
     assert_eq!(store.device(device(1)).await.unwrap(), Some(enrolled));
 }
 
-pub async fn a_token_that_is_unknown_revoked_expired_or_used_up_enrols_nobody(store: &dyn Store) {
+pub(crate) async fn a_token_that_is_unknown_revoked_expired_or_used_up_enrols_nobody(store: &dyn Store) {
     let mut token = new_token(b"an enrolment token");
     token.expires_at = Some(at(2000));
     token.uses = Some(1);
@@ -66,7 +66,7 @@ pub async fn a_token_that_is_unknown_revoked_expired_or_used_up_enrols_nobody(st
     );
 }
 
-pub async fn devices_with_one_hardware_id_are_all_marked_until_one_is_left(store: &dyn Store) {
+pub(crate) async fn devices_with_one_hardware_id_are_all_marked_until_one_is_left(store: &dyn Store) {
     let first = enrolled_as(store, 1, "PC-1", "clash").await;
     let second = enrolled_as(store, 2, "PC-2", "clash").await;
     let nameless = [
@@ -91,7 +91,7 @@ pub async fn devices_with_one_hardware_id_are_all_marked_until_one_is_left(store
     assert!(!marked(first).await && !marked(second).await);
 }
 
-pub async fn an_inventory_is_stored_with_users_volumes_and_verdict(store: &dyn Store) {
+pub(crate) async fn an_inventory_is_stored_with_users_volumes_and_verdict(store: &dyn Store) {
     let id = enrolled(store, 1).await;
     let sent = inventory("PC-NEW", &["Anna", "ANNA", "bob"], vec![volume_report(1, &[0xA])]);
     let outcome = store
@@ -144,7 +144,7 @@ pub async fn an_inventory_is_stored_with_users_volumes_and_verdict(store: &dyn S
     assert!(store.devices_of_user("anna").await.unwrap().is_empty());
 }
 
-pub async fn a_retired_device_may_not_write_and_leaves_the_lists(store: &dyn Store) {
+pub(crate) async fn a_retired_device_may_not_write_and_leaves_the_lists(store: &dyn Store) {
     let id = enrolled(store, 1).await;
     store
         .set_retired(id, Some(at(2000)), event("device.retired", ""))
@@ -179,7 +179,7 @@ pub async fn a_retired_device_may_not_write_and_leaves_the_lists(store: &dyn Sto
     assert_eq!(store.devices(DeviceQuery::default()).await.unwrap().total, 1);
 }
 
-pub async fn a_missing_device_is_not_found_by_any_change(store: &dyn Store) {
+pub(crate) async fn a_missing_device_is_not_found_by_any_change(store: &dyn Store) {
     let missing = StoreError::NotFound(What::Device);
     let escrow = store
         .escrow(escrow(name(device(9), 1, 1), b"sealed", 1), Vec::new())
@@ -197,7 +197,7 @@ pub async fn a_missing_device_is_not_found_by_any_change(store: &dyn Store) {
     assert_eq!(store.flush().await, Ok(()));
 }
 
-pub async fn last_contacts_are_gathered_and_never_go_back(store: &dyn Store) {
+pub(crate) async fn last_contacts_are_gathered_and_never_go_back(store: &dyn Store) {
     let id = enrolled(store, 1).await;
     let last_seen = async || store.device(id).await.unwrap().unwrap().last_seen;
     store.seen(id, at(9000));
@@ -213,7 +213,7 @@ pub async fn last_contacts_are_gathered_and_never_go_back(store: &dyn Store) {
     assert_eq!(last_seen().await, Some(at(9500)), "any transaction takes them along");
 }
 
-pub async fn a_check_in_sees_ledger_and_requests(store: &dyn Store) {
+pub(crate) async fn a_check_in_sees_ledger_and_requests(store: &dyn Store) {
     let id = enrolled(store, 1).await;
     escrowed(store, name(id, 1, 0xA), 2000).await;
     let wish = NewRequest {
@@ -254,7 +254,7 @@ pub async fn a_check_in_sees_ledger_and_requests(store: &dyn Store) {
     assert!(store.devices(DeviceQuery::default()).await.unwrap().items[0].has_problems);
 }
 
-pub async fn a_request_is_done_once_and_only_by_its_device(store: &dyn Store) {
+pub(crate) async fn a_request_is_done_once_and_only_by_its_device(store: &dyn Store) {
     let (id, other) = (enrolled(store, 1).await, enrolled(store, 2).await);
     for number in [1, 2] {
         let wish = NewRequest {
@@ -287,7 +287,7 @@ pub async fn a_request_is_done_once_and_only_by_its_device(store: &dyn Store) {
     assert_eq!(all[1].done_at, Some(at(5000)));
 }
 
-pub async fn search_finds_name_user_model_and_key_id(store: &dyn Store) {
+pub(crate) async fn search_finds_name_user_model_and_key_id(store: &dyn Store) {
     let (first, second) = (enrolled(store, 1).await, enrolled(store, 2).await);
     reported(
         store,
@@ -318,7 +318,7 @@ pub async fn search_finds_name_user_model_and_key_id(store: &dyn Store) {
     assert_eq!(found(" ").await.len(), 2);
 }
 
-pub async fn filters_sorting_and_pages_agree_with_the_total(store: &dyn Store) {
+pub(crate) async fn filters_sorting_and_pages_agree_with_the_total(store: &dyn Store) {
     for number in 1..=5 {
         enrolled_as(
             store,
@@ -408,7 +408,7 @@ pub async fn filters_sorting_and_pages_agree_with_the_total(store: &dyn Store) {
     assert_eq!((tally.disclosed, tally.proven, tally.live), (1, 1, 0));
 }
 
-pub async fn users_find_their_devices_whatever_the_case(store: &dyn Store) {
+pub(crate) async fn users_find_their_devices_whatever_the_case(store: &dyn Store) {
     let (first, second) = (enrolled(store, 1).await, enrolled(store, 2).await);
     reported(store, first, inventory("A", &["CONTOSO\\Änna"], Vec::new()), 1).await;
     reported(store, second, inventory("B", &["contoso\\änna", "bob"], Vec::new()), 1).await;

@@ -6,7 +6,7 @@ use store::{Store, StoreError, What};
 
 use super::make::*;
 
-pub async fn an_escrow_sent_again_is_acknowledged_with_its_first_moment(store: &dyn Store) {
+pub(crate) async fn an_escrow_sent_again_is_acknowledged_with_its_first_moment(store: &dyn Store) {
     let key = name(enrolled(store, 1).await, 1, 0xA);
     let first = store
         .escrow(escrow(key, b"sealed", 2000), event("key.escrowed", ""))
@@ -29,7 +29,7 @@ pub async fn an_escrow_sent_again_is_acknowledged_with_its_first_moment(store: &
     assert_eq!((record.state, record.proof), (KeyState::Live, ProofState::NotProven));
 }
 
-pub async fn another_secret_for_a_protector_is_a_further_version_and_needs_a_new_proof(store: &dyn Store) {
+pub(crate) async fn another_secret_for_a_protector_is_a_further_version_and_needs_a_new_proof(store: &dyn Store) {
     let key = name(enrolled(store, 1).await, 1, 0xA);
     escrowed(store, key, 2000).await;
     store
@@ -53,7 +53,7 @@ pub async fn another_secret_for_a_protector_is_a_further_version_and_needs_a_new
     assert_eq!(store.escrow(other_recovery_key, Vec::new()).await.unwrap().version, 3);
 }
 
-pub async fn the_same_protector_on_two_devices_is_two_keys(store: &dyn Store) {
+pub(crate) async fn the_same_protector_on_two_devices_is_two_keys(store: &dyn Store) {
     let (first, second) = (enrolled(store, 1).await, enrolled(store, 2).await);
     escrowed(store, name(first, 1, 0xA), 2000).await;
     let other = store
@@ -76,7 +76,7 @@ pub async fn the_same_protector_on_two_devices_is_two_keys(store: &dyn Store) {
     );
 }
 
-pub async fn a_disclosure_hands_out_the_newest_secret_and_records_it(store: &dyn Store) {
+pub(crate) async fn a_disclosure_hands_out_the_newest_secret_and_records_it(store: &dyn Store) {
     let key = name(enrolled(store, 1).await, 1, 0xA);
     escrowed(store, key, 2000).await;
     store.escrow(escrow(key, b"newest", 2500), Vec::new()).await.unwrap();
@@ -112,7 +112,7 @@ pub async fn a_disclosure_hands_out_the_newest_secret_and_records_it(store: &dyn
     );
 }
 
-pub async fn a_disclosure_without_a_record_is_refused(store: &dyn Store) {
+pub(crate) async fn a_disclosure_without_a_record_is_refused(store: &dyn Store) {
     let key = name(enrolled(store, 1).await, 1, 0xA);
     escrowed(store, key, 2000).await;
     let told = store.disclose(key, at(4000), Vec::new()).await;
@@ -125,7 +125,7 @@ pub async fn a_disclosure_without_a_record_is_refused(store: &dyn Store) {
     assert_eq!(store.audit_head().await.unwrap(), before);
 }
 
-pub async fn a_disclosure_prefers_a_proven_older_version_to_a_failed_newest_one(store: &dyn Store) {
+pub(crate) async fn a_disclosure_prefers_a_proven_older_version_to_a_failed_newest_one(store: &dyn Store) {
     let key = name(enrolled(store, 1).await, 1, 0xA);
     for (secret, time) in [(b"one", 1), (b"two", 2), (b"six", 3)] {
         store.escrow(escrow(key, secret, time), Vec::new()).await.unwrap();
@@ -195,7 +195,7 @@ async fn rotated(store: &dyn Store) -> (KeyName, KeyName) {
     (old, new)
 }
 
-pub async fn a_rotation_supersedes_the_old_key_and_keeps_it(store: &dyn Store) {
+pub(crate) async fn a_rotation_supersedes_the_old_key_and_keeps_it(store: &dyn Store) {
     let (old, new) = rotated(store).await;
     let record = store.key(old).await.unwrap().unwrap();
     assert_eq!(
@@ -216,7 +216,7 @@ pub async fn a_rotation_supersedes_the_old_key_and_keeps_it(store: &dyn Store) {
     assert_eq!(last.subject, subject(old.device, Some(old.volume), Some(old.protector)));
 }
 
-pub async fn a_key_that_comes_back_is_exposed_if_it_ever_was(store: &dyn Store) {
+pub(crate) async fn a_key_that_comes_back_is_exposed_if_it_ever_was(store: &dyn Store) {
     let (old, new) = rotated(store).await;
     store.disclose(old, at(3500), event("key.disclosed", "")).await.unwrap();
     // The machine is set back to an old image.
@@ -227,7 +227,7 @@ pub async fn a_key_that_comes_back_is_exposed_if_it_ever_was(store: &dyn Store) 
     assert_eq!(store.key(new).await.unwrap().unwrap().state, KeyState::Superseded);
 }
 
-pub async fn a_superseded_key_can_be_told_and_stays_superseded(store: &dyn Store) {
+pub(crate) async fn a_superseded_key_can_be_told_and_stays_superseded(store: &dyn Store) {
     let (old, _) = rotated(store).await;
     let told = store.disclose(old, at(3500), event("key.disclosed", "")).await.unwrap();
     assert_eq!(told.state, KeyState::Superseded);
@@ -238,7 +238,7 @@ pub async fn a_superseded_key_can_be_told_and_stays_superseded(store: &dyn Store
     );
 }
 
-pub async fn keys_are_found_by_first_digits_and_whole_id_on_retired_devices_too(store: &dyn Store) {
+pub(crate) async fn keys_are_found_by_first_digits_and_whole_id_on_retired_devices_too(store: &dyn Store) {
     let (first, second) = (enrolled(store, 1).await, enrolled(store, 2).await);
     reported(
         store,
@@ -284,7 +284,7 @@ pub async fn keys_are_found_by_first_digits_and_whole_id_on_retired_devices_too(
     }
 }
 
-pub async fn untried_keys_are_offered_with_their_evidence_until_they_have_an_outcome(store: &dyn Store) {
+pub(crate) async fn untried_keys_are_offered_with_their_evidence_until_they_have_an_outcome(store: &dyn Store) {
     let device = enrolled(store, 1).await;
     let (first, second) = (name(device, 1, 0xA), name(device, 1, 0xB));
     escrowed(store, first, 2000).await;
@@ -325,7 +325,7 @@ pub async fn untried_keys_are_offered_with_their_evidence_until_they_have_an_out
     assert_eq!(store.evidence(second, 2).await, Ok(None));
 }
 
-pub async fn an_outcome_of_an_older_version_leaves_the_newest_as_it_is(store: &dyn Store) {
+pub(crate) async fn an_outcome_of_an_older_version_leaves_the_newest_as_it_is(store: &dyn Store) {
     let key = name(enrolled(store, 1).await, 1, 0xA);
     escrowed(store, key, 2000).await;
     store.escrow(escrow(key, b"another", 3000), Vec::new()).await.unwrap();
@@ -339,7 +339,7 @@ pub async fn an_outcome_of_an_older_version_leaves_the_newest_as_it_is(store: &d
     assert_eq!(store.unproven(10).await.unwrap()[0].version, 2);
 }
 
-pub async fn an_escrow_shows_in_the_stored_compliance(store: &dyn Store) {
+pub(crate) async fn an_escrow_shows_in_the_stored_compliance(store: &dyn Store) {
     let key = name(enrolled(store, 1).await, 1, 0xA);
     reported(
         store,

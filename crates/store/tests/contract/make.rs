@@ -13,32 +13,32 @@ use store::model::{
 };
 use uuid::Uuid;
 
-pub fn at(milliseconds: i64) -> Timestamp {
+pub(crate) fn at(milliseconds: i64) -> Timestamp {
     Timestamp(milliseconds)
 }
 
-pub fn device(number: u128) -> DeviceId {
+pub(crate) fn device(number: u128) -> DeviceId {
     DeviceId(Uuid::from_u128(0xD000_0000 << 96 | number))
 }
 
-pub fn volume(number: u128) -> VolumeId {
+pub(crate) fn volume(number: u128) -> VolumeId {
     VolumeId(Uuid::from_u128(0xE000_0000 << 96 | number))
 }
 
 /// A protector whose ID begins with these eight digits.
-pub fn protector(first_eight: u32) -> ProtectorId {
+pub(crate) fn protector(first_eight: u32) -> ProtectorId {
     ProtectorId(Uuid::from_u128(u128::from(first_eight) << 96 | 0x1234))
 }
 
-pub fn request(number: u128) -> RequestId {
+pub(crate) fn request(number: u128) -> RequestId {
     RequestId(Uuid::from_u128(number))
 }
 
-pub fn event(action: &str, subject: &str) -> Vec<AuditEvent> {
+pub(crate) fn event(action: &str, subject: &str) -> Vec<AuditEvent> {
     event_at(0, "user:anna", action, subject)
 }
 
-pub fn event_at(time: i64, actor: &str, action: &str, subject: &str) -> Vec<AuditEvent> {
+pub(crate) fn event_at(time: i64, actor: &str, action: &str, subject: &str) -> Vec<AuditEvent> {
     vec![AuditEvent {
         at: at(time),
         actor: actor.into(),
@@ -48,11 +48,11 @@ pub fn event_at(time: i64, actor: &str, action: &str, subject: &str) -> Vec<Audi
     }]
 }
 
-pub fn token_hash() -> SecretHash {
+pub(crate) fn token_hash() -> SecretHash {
     SecretHash::of(b"an enrolment token")
 }
 
-pub fn new_token(secret: &[u8]) -> NewToken {
+pub(crate) fn new_token(secret: &[u8]) -> NewToken {
     NewToken {
         hash: SecretHash::of(secret),
         note: "head office".into(),
@@ -64,11 +64,11 @@ pub fn new_token(secret: &[u8]) -> NewToken {
 }
 
 /// Enrols a device with its own hardware id, and an unlimited token if there is none yet.
-pub async fn enrolled(store: &dyn Store, number: u128) -> DeviceId {
+pub(crate) async fn enrolled(store: &dyn Store, number: u128) -> DeviceId {
     enrolled_as(store, number, &format!("PC-{number:03}"), &format!("serial-{number}")).await
 }
 
-pub async fn enrolled_as(store: &dyn Store, number: u128, hostname: &str, hardware_id: &str) -> DeviceId {
+pub(crate) async fn enrolled_as(store: &dyn Store, number: u128, hostname: &str, hardware_id: &str) -> DeviceId {
     match store.add_token(new_token(b"an enrolment token"), Vec::new()).await {
         Ok(_) | Err(store::StoreError::Exists(_)) => {}
         Err(error) => panic!("{error}"),
@@ -79,7 +79,7 @@ pub async fn enrolled_as(store: &dyn Store, number: u128, hostname: &str, hardwa
     store.enrol(new, token_hash(), events).await.unwrap().id
 }
 
-pub fn new_device(number: u128, hostname: &str, hardware_id: &str) -> NewDevice {
+pub(crate) fn new_device(number: u128, hostname: &str, hardware_id: &str) -> NewDevice {
     NewDevice {
         id: device(number),
         hostname: hostname.into(),
@@ -88,7 +88,7 @@ pub fn new_device(number: u128, hostname: &str, hardware_id: &str) -> NewDevice 
     }
 }
 
-pub fn name(device: DeviceId, volume_number: u128, first_eight: u32) -> KeyName {
+pub(crate) fn name(device: DeviceId, volume_number: u128, first_eight: u32) -> KeyName {
     KeyName {
         device,
         volume: volume(volume_number),
@@ -96,7 +96,7 @@ pub fn name(device: DeviceId, volume_number: u128, first_eight: u32) -> KeyName 
     }
 }
 
-pub fn escrow(name: KeyName, sealed: &[u8], time: i64) -> NewEscrow {
+pub(crate) fn escrow(name: KeyName, sealed: &[u8], time: i64) -> NewEscrow {
     NewEscrow {
         name,
         sealed: SealedBytes {
@@ -109,7 +109,7 @@ pub fn escrow(name: KeyName, sealed: &[u8], time: i64) -> NewEscrow {
 }
 
 /// As long as a metadata copy, and mostly zeros like one.
-pub fn evidence() -> Vec<u8> {
+pub(crate) fn evidence() -> Vec<u8> {
     let mut bytes = vec![0; 65536];
     for (index, byte) in bytes.iter_mut().take(2000).enumerate() {
         *byte = (index % 251) as u8;
@@ -117,7 +117,7 @@ pub fn evidence() -> Vec<u8> {
     bytes
 }
 
-pub async fn escrowed(store: &dyn Store, name: KeyName, time: i64) {
+pub(crate) async fn escrowed(store: &dyn Store, name: KeyName, time: i64) {
     let events = event(
         "key.escrowed",
         &subject(name.device, Some(name.volume), Some(name.protector)),
@@ -127,7 +127,7 @@ pub async fn escrowed(store: &dyn Store, name: KeyName, time: i64) {
     assert!(answer.unwrap().new);
 }
 
-pub fn proof(name: KeyName, version: u32, proof: ProofState) -> ProofResult {
+pub(crate) fn proof(name: KeyName, version: u32, proof: ProofState) -> ProofResult {
     ProofResult {
         name,
         version,
@@ -138,7 +138,7 @@ pub fn proof(name: KeyName, version: u32, proof: ProofState) -> ProofResult {
 }
 
 /// An encrypted OS volume with these recovery passwords.
-pub fn volume_report(volume_number: u128, passwords: &[u32]) -> VolumeReport {
+pub(crate) fn volume_report(volume_number: u128, passwords: &[u32]) -> VolumeReport {
     VolumeReport {
         device: format!("/dev/v{volume_number}"),
         letter: Some("C:".into()),
@@ -168,7 +168,7 @@ pub fn volume_report(volume_number: u128, passwords: &[u32]) -> VolumeReport {
     }
 }
 
-pub fn inventory(hostname: &str, users: &[&str], volumes: Vec<VolumeReport>) -> Inventory {
+pub(crate) fn inventory(hostname: &str, users: &[&str], volumes: Vec<VolumeReport>) -> Inventory {
     Inventory {
         hostname: hostname.into(),
         os: "Windows 11 Pro".into(),
@@ -189,18 +189,18 @@ pub fn inventory(hostname: &str, users: &[&str], volumes: Vec<VolumeReport>) -> 
 }
 
 /// Stores an inventory at a moment, which also makes its digest.
-pub async fn reported(store: &dyn Store, device: DeviceId, inventory: Inventory, time: i64) {
+pub(crate) async fn reported(store: &dyn Store, device: DeviceId, inventory: Inventory, time: i64) {
     store
         .record_inventory(device, inventory, format!("digest-{time}"), at(time), Vec::new())
         .await
         .unwrap();
 }
 
-pub fn password_hash(salt: &str) -> PasswordHash {
+pub(crate) fn password_hash(salt: &str) -> PasswordHash {
     PasswordHash::new(format!("$argon2id$v=19$m=19456,t=2,p=1${salt}$aGFzaA")).unwrap()
 }
 
-pub fn new_account(name: &str, role: Role) -> NewAccount {
+pub(crate) fn new_account(name: &str, role: Role) -> NewAccount {
     NewAccount {
         name: name.into(),
         password: password_hash("c2FsdA"),

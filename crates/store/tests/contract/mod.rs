@@ -1,13 +1,13 @@
 //! What every store must do. [`suite!`] makes one test of each case for a kind of store.
 
-pub mod accounts;
-pub mod audit;
-pub mod devices;
-pub mod keys;
-pub mod make;
-pub mod policies;
-pub mod settings;
-pub mod summary;
+pub(crate) mod accounts;
+pub(crate) mod audit;
+pub(crate) mod devices;
+pub(crate) mod keys;
+pub(crate) mod make;
+pub(crate) mod policies;
+pub(crate) mod settings;
+pub(crate) mod summary;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use std::sync::Arc;
 use store::Store;
 
 /// A store, and what must live as long as it does.
-pub struct Fixture {
-    pub store: Arc<dyn Store>,
-    pub keep: Box<dyn Any + Send>,
+pub(crate) struct Fixture {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keep: Box<dyn Any + Send>,
 }
 
 /// `suite!(make_store)`: `make_store` gives a [`Fixture`] with an empty store.

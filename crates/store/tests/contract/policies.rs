@@ -21,7 +21,7 @@ fn policy(method: EncryptionMethod) -> NewPolicy {
     }
 }
 
-pub async fn a_policy_gets_the_next_version_unless_it_is_in_force_already(store: &dyn Store) {
+pub(crate) async fn a_policy_gets_the_next_version_unless_it_is_in_force_already(store: &dyn Store) {
     assert_eq!(store.policy().await, Ok(None));
     let first = policy(EncryptionMethod::XtsAes128);
     assert_eq!(
@@ -51,7 +51,7 @@ pub async fn a_policy_gets_the_next_version_unless_it_is_in_force_already(store:
     assert_eq!((history[1].at, history[1].note.as_str()), (at(100), "roll-out"));
 }
 
-pub async fn a_new_policy_shows_in_verdicts_after_reevaluation(store: &dyn Store) {
+pub(crate) async fn a_new_policy_shows_in_verdicts_after_reevaluation(store: &dyn Store) {
     let id = enrolled(store, 1).await;
     escrowed(store, name(id, 1, 0xA), 1500).await;
     reported(store, id, inventory("PC", &[], vec![volume_report(1, &[0xA])]), 2000).await;
@@ -72,7 +72,7 @@ pub async fn a_new_policy_shows_in_verdicts_after_reevaluation(store: &dyn Store
     assert_eq!(store.summary().await.unwrap().devices[&Verdict::NonCompliant], 1);
 }
 
-pub async fn reevaluation_goes_through_all_devices_in_steps(store: &dyn Store) {
+pub(crate) async fn reevaluation_goes_through_all_devices_in_steps(store: &dyn Store) {
     for number in 1..=5 {
         let id = enrolled(store, number).await;
         if number != 3 {

@@ -4,7 +4,7 @@ use store::Store;
 
 use super::make::*;
 
-pub async fn a_setting_is_replaced_or_set_once(store: &dyn Store) {
+pub(crate) async fn a_setting_is_replaced_or_set_once(store: &dyn Store) {
     assert_eq!(store.setting("a").await, Ok(None));
     store
         .set_setting("a", b"1".to_vec(), event("setting.changed", "a"))
@@ -23,7 +23,7 @@ pub async fn a_setting_is_replaced_or_set_once(store: &dyn Store) {
     assert_eq!(store.audit_head().await.unwrap().sequence, 2);
 }
 
-pub async fn settings_are_listed_by_prefix(store: &dyn Store) {
+pub(crate) async fn settings_are_listed_by_prefix(store: &dyn Store) {
     for name in ["key.2", "key.1", "keyring", "ke%.1"] {
         store
             .set_setting(name, name.as_bytes().to_vec(), Vec::new())

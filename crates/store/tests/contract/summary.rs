@@ -7,7 +7,7 @@ use store::model::{KeyTally, NewRequest, Report, RequestKind, Summary};
 
 use super::make::*;
 
-pub async fn counts_follow_every_change(store: &dyn Store) {
+pub(crate) async fn counts_follow_every_change(store: &dyn Store) {
     assert_eq!(store.summary().await, Ok(Summary::default()));
     let id = enrolled_as(store, 1, "PC-1", "clash").await;
     let second = enrolled_as(store, 2, "PC-2", "clash").await;

@@ -1,0 +1,297 @@
+//! The embedded store's file: who may read it, what it refuses, what is in it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[expect(dead_code, reason = "these tests use some of the values only")]
+#[path = "contract/make.rs"]
+mod make;
+
+use std::path::Path;
+
+use domain::access::Role;
+use domain::audit::{Checkpoint, verify};
+use make::*;
+use rusqlite::Connection;
+use store::model::{DeviceQuery, NewSession, SecretHash};
+use store::{Accounts, AuditLog, Devices, Keys, Maintenance, OfflineAudit, SqliteStore, StoreError, What};
+
+#[cfg(unix)]
+#[tokio::test]
+async fn all_files_are_readable_by_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("claviger.db");
+    std::fs::write(&path, b"").unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    enrolled(&store, 1).await;
+    store.backup(&folder.path().join("copy.db")).await.unwrap();
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", file.path().display());
+        names.push(file.file_name().into_string().unwrap());
+    }
+    names.sort();
+    assert_eq!(names, ["claviger.db", "claviger.db-shm", "claviger.db-wal", "copy.db"]);
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_with_both_versions() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("claviger.db");
+    drop(SqliteStore::open(&path).unwrap());
+    Connection::open(&path)
+        .unwrap()
+        .pragma_update(None, "user_version", 99)
+        .unwrap();
+    let refused = SqliteStore::open(&path).unwrap_err();
+    assert_eq!(refused, StoreError::SchemaTooNew { found: 99, known: 1 });
+    assert_eq!(
+        refused.to_string(),
+        "the database has schema version 99, and this program knows versions up to 1: use a newer program"
+    );
+    let offline = OfflineAudit::open_read_only(&path).unwrap_err();
+    assert_eq!(offline, refused);
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("letter.txt");
+    let text = "not a database, ".repeat(1000);
+    std::fs::write(&path, &text).unwrap();
+    assert!(matches!(SqliteStore::open(&path), Err(StoreError::Damaged(_))));
+    assert!(matches!(
+        OfflineAudit::open_read_only(&path),
+        Err(StoreError::Damaged(_))
+    ));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    let empty = folder.path().join("empty.db");
+    std::fs::write(&empty, b"").unwrap();
+    assert!(matches!(
+        OfflineAudit::open_read_only(&empty),
+        Err(StoreError::Damaged(_))
+    ));
+    let nowhere = folder.path().join("missing/claviger.db");
+    assert!(matches!(SqliteStore::open(&nowhere), Err(StoreError::Io(_))));
+    assert!(matches!(OfflineAudit::open_read_only(&nowhere), Err(StoreError::Io(_))));
+}
+
+/// A store with one of everything that may not be removed, closed again.
+async fn filled(path: &Path) {
+    let store = SqliteStore::open(path).unwrap();
+    let id = enrolled(&store, 1).await;
+    escrowed(&store, name(id, 1, 0xA), 2000).await;
+    store
+        .disclose(name(id, 1, 0xA), at(3000), event("key.disclosed", ""))
+        .await
+        .unwrap();
+    let head = store.audit_head().await.unwrap();
+    let checkpoint = Checkpoint {
+        head,
+        at: at(1),
+        signature: vec![1],
+    };
+    store.add_checkpoint(checkpoint).await.unwrap();
+    let policy = store::model::NewPolicy {
+        policy: domain::policy::Policy::default(),
+        digest: "d".into(),
+        at: at(1),
+        by: "user:anna".into(),
+        note: String::new(),
+    };
+    store::Policies::put_policy(&store, policy, Vec::new()).await.unwrap();
+}
+
+#[tokio::test]
+async fn recovery_data_and_audit_refuse_every_statement_that_removes_or_changes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("claviger.db");
+    filled(&path).await;
+    let sql = Connection::open(&path).unwrap();
+    for statement in [
+        "DELETE FROM devices",
+        "DELETE FROM volumes",
+        "DELETE FROM keys",
+        "DELETE FROM key_versions",
+        "DELETE FROM policies",
+        "DELETE FROM audit",
+        "DELETE FROM audit WHERE sequence = 1",
+        "DELETE FROM checkpoints",
+        "UPDATE devices SET id = x'00'",
+        "UPDATE volumes SET volume = x'00'",
+        "UPDATE keys SET protector = x'00'",
+        "UPDATE keys SET disclosed_at = NULL",
+        "UPDATE key_versions SET sealed = x'00'",
+        "UPDATE key_versions SET evidence = x'00'",
+        "UPDATE key_versions SET key_version = 2",
+        "UPDATE key_versions SET escrowed_at = 0",
+        "UPDATE policies SET note = 'x'",
+        "UPDATE audit SET detail = 'x'",
+        "UPDATE audit SET device = NULL",
+        "UPDATE checkpoints SET signature = x'00'",
+        "REPLACE INTO devices SELECT * FROM devices",
+        "REPLACE INTO keys SELECT * FROM keys",
+        "REPLACE INTO key_versions SELECT * FROM key_versions",
+        "REPLACE INTO key_versions (rowid, key, version, key_version, escrowed_at, sealed, evidence)
+             SELECT rowid, key, 9, 1, 1, x'00', x'00' FROM key_versions",
+        "REPLACE INTO audit SELECT * FROM audit",
+        "INSERT INTO audit SELECT 0, at, actor, action, subject, detail, previous, hash, device FROM audit LIMIT 1",
+        "REPLACE INTO checkpoints SELECT * FROM checkpoints",
+    ] {
+        let answer = sql.execute(statement, []);
+        let error = answer.expect_err(statement).to_string();
+        assert!(
+            ["never", "keeps", "grows", "cannot be forgotten"]
+                .iter()
+                .any(|word| error.contains(word)),
+            "{statement}: {error}"
+        );
+    }
+    // Foreign keys hold the rest together, where they are on.
+    drop(sql);
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(store.keys_of_device(device(1)).await.unwrap()[0].versions.len(), 1);
+    assert!(verify(store.audit_entries(1, 100).await.unwrap()).is_ok());
+}
+
+#[tokio::test]
+async fn a_row_that_was_changed_or_removed_behind_the_triggers_breaks_the_chain() {
+    for tampering in [
+        "UPDATE audit SET actor = 'user:nobody' WHERE sequence = 2",
+        "DELETE FROM audit WHERE sequence = 2",
+        "UPDATE audit SET sequence = sequence + 1 WHERE sequence = (SELECT max(sequence) FROM audit)",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("claviger.db");
+        filled(&path).await;
+        let check = || {
+            let offline = OfflineAudit::open_read_only(&path).unwrap();
+            verify(offline.entries(1, 100).unwrap())
+        };
+        assert!(check().is_ok());
+        let sql = Connection::open(&path).unwrap();
+        sql.execute_batch("DROP TRIGGER audit_keeps; DROP TRIGGER audit_stays; PRAGMA foreign_keys = OFF")
+            .unwrap();
+        assert_eq!(sql.execute(tampering, []).unwrap(), 1);
+        assert!(check().is_err(), "{tampering}");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_is_a_complete_store_and_never_overwrites() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("claviger.db")).unwrap();
+    let id = enrolled(&store, 1).await;
+    escrowed(&store, name(id, 1, 0xA), 2000).await;
+    let path = folder.path().join("copy.db");
+    store.backup(&path).await.unwrap();
+    escrowed(&store, name(id, 1, 0xB), 3000).await;
+    assert_eq!(store.backup(&path).await, Err(StoreError::Exists(What::File)));
+    assert!(!folder.path().join("copy.db.partial").exists());
+
+    let offline = OfflineAudit::open_read_only(&path).unwrap();
+    assert_eq!(offline.head().unwrap().sequence, 2);
+    assert!(offline.checkpoints().unwrap().is_empty());
+    assert!(verify(offline.entries(1, 10).unwrap()).is_ok());
+    let copy = SqliteStore::open(&path).unwrap();
+    assert_eq!(copy.keys_of_device(id).await.unwrap().len(), 1);
+    let told = copy.disclose(name(id, 1, 0xA), at(9), event("key.disclosed", "")).await;
+    assert_eq!(told.unwrap().sealed.bytes, protector(0xA).to_string().into_bytes());
+    assert_eq!(copy.devices(DeviceQuery::default()).await.unwrap().total, 1);
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_closing_and_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("claviger.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let id = enrolled(&store, 1).await;
+    escrowed(&store, name(id, 1, 0xA), 2000).await;
+    let head = store.audit_head().await.unwrap();
+    store.seen(id, at(9000));
+    drop(store);
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(store.audit_head().await, Ok(head));
+    let device = store.device(id).await.unwrap().unwrap();
+    assert_eq!(device.last_seen, Some(at(9000)), "closing stores what was gathered");
+    escrowed(&store, name(id, 1, 0xB), 3000).await;
+    assert!(verify(store.audit_entries(1, 10).await.unwrap()).is_ok());
+}
+
+#[tokio::test]
+async fn two_processes_share_a_database_without_breaking_the_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("claviger.db");
+    let (server, command) = (SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap());
+    for number in 0..10 {
+        server
+            .append_audit(event("by.server", &number.to_string()))
+            .await
+            .unwrap();
+        command
+            .append_audit(event("by.command", &number.to_string()))
+            .await
+            .unwrap();
+    }
+    let head = verify(server.audit_entries(1, 100).await.unwrap()).unwrap();
+    assert_eq!(head.sequence, 20);
+    assert_eq!(command.audit_head().await, Ok(head));
+}
+
+#[tokio::test]
+async fn no_token_and_no_session_secret_is_in_any_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("claviger.db")).unwrap();
+    let secrets: [&[u8]; 2] = [b"enrolment-token-1f9a7c", b"session-token-77d0e2"];
+    store::Tokens::add_token(&store, new_token(secrets[0]), event("token.made", ""))
+        .await
+        .unwrap();
+    let token = SecretHash::of(secrets[0]);
+    store
+        .enrol(new_device(1, "PC-CONTROL", "serial"), token, Vec::new())
+        .await
+        .unwrap();
+    store
+        .add_account(new_account("anna", Role::Administrator), Vec::new())
+        .await
+        .unwrap();
+    let session = NewSession {
+        hash: SecretHash::of(secrets[1]),
+        account: "anna".into(),
+        created_at: at(1),
+        expires_at: at(1000),
+        user_agent: "Firefox".into(),
+    };
+    store.sign_in(session, Vec::new()).await.unwrap();
+    store.backup(&folder.path().join("copy.db")).await.unwrap();
+
+    let contains = |needle: &[u8]| {
+        std::fs::read_dir(folder.path()).unwrap().any(|file| {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            bytes.windows(needle.len()).any(|window| window == needle)
+        })
+    };
+    assert!(contains(b"PC-CONTROL"), "the search works");
+    for secret in secrets {
+        assert!(!contains(secret));
+        assert!(!contains(hex::encode(secret).as_bytes()));
+    }
+    assert_eq!(format!("{token:?}"), "SecretHash([redacted])");
+}
+
+#[tokio::test]
+async fn evidence_is_kept_small() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("claviger.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let id = enrolled(&store, 1).await;
+    for number in 0..20 {
+        escrowed(&store, name(id, 1, number), 2000).await;
+    }
+    drop(store);
+    let size = std::fs::metadata(&path).unwrap().len();
+    assert!(size < 20 * 65536 / 4, "{size} bytes for 20 escrows");
+}
