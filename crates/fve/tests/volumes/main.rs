@@ -1,0 +1,8 @@
+//! The crate as its users see it: real volumes, independent readers, crashes, hostile input.
+
+mod common;
+mod conversion;
+mod crash;
+mod created;
+mod hostile;
+mod windows_images;
