@@ -15,6 +15,8 @@ pub(crate) struct Chunk {
 
 /// What a conversion has to know about the volume; everything in bytes, on sector boundaries.
 pub(crate) struct Terrain<'a> {
+    /// End of the outer header: here a decryption ends.
+    pub(crate) first: u64,
     pub(crate) size: u64,
     /// Longest chunk.
     pub(crate) chunk: u64,
@@ -30,7 +32,7 @@ impl Terrain<'_> {
         match direction {
             Direction::Encrypt if watermark >= self.size => None,
             Direction::Encrypt => Some(self.forward(watermark)),
-            Direction::Decrypt if watermark == 0 => None,
+            Direction::Decrypt if watermark <= self.first => None,
             Direction::Decrypt => Some(self.backward(watermark)),
         }
     }
@@ -100,6 +102,7 @@ mod tests {
 
     fn walk(used: Option<&[Range<u64>]>, direction: Direction) -> Vec<Range<u64>> {
         let terrain = Terrain {
+            first: 20,
             size: 200,
             chunk: 60,
             reserved: &RESERVED,

@@ -9,7 +9,7 @@ use super::log::{ConversionMode, Direction, LogArea, PAGE_LEN, Record, read_page
 use super::plan::{Chunk, Terrain};
 use crate::Error;
 use crate::context::Context;
-use crate::format::constants::state as number;
+use crate::format::constants::{HEADER_LEN, state as number};
 use crate::io::{ReadAt, WriteAt};
 use crate::ntfs;
 use crate::volume::{ConversionStatus, State, UnlockedVolume, normalise};
@@ -121,7 +121,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
         self.update_state(state, ctx, |edit| {
             let (end, watermark) = match direction {
                 Direction::Encrypt => (number::ENCRYPTED, size),
-                Direction::Decrypt => (number::DECRYPTED, 0),
+                Direction::Decrypt => (number::DECRYPTED, HEADER_LEN),
             };
             (edit.header.current_state, edit.header.next_state) = (end, end);
             edit.header.state_offset = watermark;
@@ -154,10 +154,11 @@ impl<D: WriteAt> UnlockedVolume<D> {
         let mut reserved = self.geometry.metadata.to_vec();
         reserved.push(log.record.clone());
         // The outer header: its content lives in the relocated header.
-        reserved.push(0..self.geometry.header.end - self.geometry.header.start);
+        reserved.push(0..HEADER_LEN);
         let reserved = normalise(reserved);
         let used = state.used.as_deref().filter(|_| used_only);
         let terrain = Terrain {
+            first: HEADER_LEN,
             size: self.geometry.size,
             chunk: log.chunk_len(),
             reserved: &reserved,

@@ -40,8 +40,9 @@ impl Default for InitOptions<'_> {
 /// [`begin_encryption`](UnlockedVolume::begin_encryption).
 ///
 /// A crash before the boot sector is written leaves a plain volume, on which this can be tried again; after it, the
-/// volume is initialised. State 1/1 (decrypted) with keys and watermark 0 is this project's choice: other
-/// readers take every sector for plain, or say that nothing is encrypted.
+/// volume is initialised. State 1/1 (decrypted) with keys and the watermark just behind the outer header, whose
+/// content is relocated anyway, is this project's choice: libbde and dissect read it rightly
+/// (libbde refuses watermark 0), dislocker gives the header only, cryptsetup does not activate it.
 pub fn initialise<D: WriteAt>(
     device: D,
     options: &InitOptions<'_>,
@@ -58,7 +59,7 @@ pub fn initialise<D: WriteAt>(
         description: options.description,
         protectors: &[],
         state: state::DECRYPTED,
-        watermark: 0,
+        watermark: HEADER_LEN,
     };
     let parts = Parts::new(&layout, &plan, &inner_boot, ctx)?;
     if let Some(plan) = &layout.plan {

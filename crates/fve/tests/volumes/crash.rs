@@ -272,7 +272,9 @@ fn a_recovery_that_is_cut_itself_loses_nothing() {
         let volume = unlock(recorder, &vmk);
         let ctx = &mut world.ctx();
         volume.begin_encryption(ctx, ConversionMode::Full).unwrap();
-        (0..12).for_each(|_| drop(volume.convert_step(ctx).unwrap()));
+        for _ in 0..12 {
+            volume.convert_step(ctx).unwrap();
+        }
         volume.into_device()
     };
     let mut cuts = 0;
@@ -344,7 +346,7 @@ fn a_metadata_update_cut_at_any_write_leaves_the_old_or_the_new_protectors_and_h
 fn an_update_keeps_the_only_sound_copy_until_another_is_durable() {
     let Start {
         mut world,
-        mut image,
+        image,
         recovery,
         ..
     } = start(seed() + 6);
