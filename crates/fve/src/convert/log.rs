@@ -53,7 +53,7 @@ impl LogArea {
     pub(crate) fn new(extended: &ExtendedInfo, sector_size: u32, volume_size: u64) -> Option<Self> {
         let start = extended.log_offset;
         let end = start.checked_add(extended.log_len.into())?;
-        let aligned = start % PAGE_LEN == 0 && end.is_multiple_of(sector_size.into());
+        let aligned = start.is_multiple_of(sector_size.into()) && end.is_multiple_of(sector_size.into());
         let fits = start != 0 && end <= volume_size && end - start > 3 * PAGE_LEN;
         (aligned && fits).then(|| Self {
             page: start,

@@ -107,7 +107,7 @@ impl Layout {
             start.is_multiple_of(self.sector_size.into()) && start.checked_add(len).is_some_and(|end| end <= size)
         });
         let apart = places.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0);
-        if fits && apart && log.is_multiple_of(4096) {
+        if fits && apart {
             Ok(())
         } else {
             Err(Error::InvalidArgument(

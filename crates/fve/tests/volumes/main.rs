@@ -5,4 +5,5 @@ mod conversion;
 mod crash;
 mod created;
 mod hostile;
+mod inner_ntfs;
 mod windows_images;
