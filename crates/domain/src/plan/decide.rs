@@ -80,6 +80,7 @@ impl Decision<'_> {
     /// The volume must be encrypted and protected.
     fn require(&self, steps: &mut Steps<'_>, os_drive: OsDrive) {
         let keys = keys::plan(self, steps, true);
+        // Without a key nothing starts, whatever the protectors (P1).
         let usable = if !keys.held {
             start_up::Start::NOT_YET
         } else if steps.volume.kind == VolumeKind::Os {
@@ -90,7 +91,7 @@ impl Decision<'_> {
             start_up::Start::READY
         };
         self.convert(steps, &keys, usable);
-        self.resume_protection(steps, &keys, usable);
+        self.resume_protection(steps, usable);
         self.note_method(steps);
     }
 
@@ -127,9 +128,9 @@ impl Decision<'_> {
         }
     }
 
-    fn resume_protection(&self, steps: &mut Steps<'_>, keys: &KeySteps, start: start_up::Start) {
+    fn resume_protection(&self, steps: &mut Steps<'_>, start: start_up::Start) {
         match steps.volume.suspension() {
-            Some(0) if keys.held && start.somehow => steps.push(Action::EnableProtectors {
+            Some(0) if start.somehow => steps.push(Action::EnableProtectors {
                 device: steps.volume.device.clone(),
                 after_escrow: self.policy.client.escrow,
             }),

@@ -124,6 +124,9 @@ fn reordered_and_repeated_entries_are_found() {
     let mut entries = chain(5);
     entries.insert(3, entries[1].clone());
     assert_eq!(verify(entries), Err(ChainFault::Reordered { sequence: 2 }));
+    let mut entries = chain(5);
+    entries.push(entries[1].clone());
+    assert_eq!(verify(entries), Err(ChainFault::Reordered { sequence: 2 }));
 }
 
 #[test]
