@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use domain::audit::verify;
 use make::*;
-use store::{AuditLog, Keys, SqliteStore};
+use store::{AuditLog, Keys, OfflineAudit, SqliteStore};
 
 const CHILD: &str = "STORE_KILL_TEST_DATABASE";
 const ROUNDS: u32 = 20;
@@ -65,7 +65,12 @@ fn check(path: &std::path::Path, acknowledged: &[u32]) {
         .build()
         .unwrap();
     runtime.block_on(async {
+        // The log of the killed process is still there, and read as it is.
+        let left_behind = OfflineAudit::open_read_only(path).unwrap();
+        let offline = verify(left_behind.entries(1, u32::MAX).unwrap()).unwrap();
+        drop(left_behind);
         let store = SqliteStore::open(path).unwrap();
+        assert_eq!(store.audit_head().await, Ok(offline));
         let keys = store.keys_of_device(device(1)).await.unwrap();
         let stored: std::collections::BTreeSet<_> = keys.iter().map(|key| key.name).collect();
         assert!(acknowledged.len() >= 1000, "{}", acknowledged.len());

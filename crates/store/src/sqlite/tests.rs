@@ -203,6 +203,36 @@ async fn a_request_whose_caller_gave_up_is_carried_out_all_the_same() {
     assert_eq!(store.setting("a").await, Ok(Some(vec![1])));
 }
 
+#[tokio::test]
+async fn the_writer_syncs_each_commit_and_keeps_references() {
+    let (store, _folder) = open();
+    let value = async |pragma: &'static str| {
+        store
+            .write(move |tx| {
+                let value = tx
+                    .sql
+                    .pragma_query_value(None, pragma, |row| row.get::<_, rusqlite::types::Value>(0))?;
+                Ok(value)
+            })
+            .await
+            .unwrap()
+    };
+    assert_eq!(value("journal_mode").await, "wal".to_owned().into());
+    assert_eq!(value("synchronous").await, 2.into(), "FULL");
+    assert_eq!(value("foreign_keys").await, 1.into());
+    assert_eq!(value("recursive_triggers").await, 1.into());
+}
+
+#[tokio::test]
+async fn a_reader_cannot_write() {
+    let (store, _folder) = open();
+    let answer = store
+        .read(|sql| Ok(sql.execute("INSERT INTO settings VALUES ('a', x'00')", [])?))
+        .await;
+    assert!(matches!(answer, Err(StoreError::Io(_))), "{answer:?}");
+    assert_eq!(store.setting("a").await, Ok(None), "the connection still reads");
+}
+
 #[test]
 fn storage_errors_are_told_apart() {
     use rusqlite::ffi;
