@@ -212,108 +212,87 @@ fn history() -> Vec<Event> {
 }
 
 fn rows() -> Vec<DeviceRow> {
-    let data = [
-        (
-            "LT-0417",
-            "Lenovo ThinkPad T14 Gen 5",
-            "Windows 11 Pro 24H2",
-            "CORP\\jonas.weber",
-            Tone::Good,
-            "Compliant",
-            "",
-            Tone::Good,
-            "Protected",
-            Tone::Good,
-            "Proven",
+    let clash = (Tone::Warn, "Hardware ID clash");
+    let problem = (Tone::Warn, "Reports a problem");
+    let retired = (Tone::Calm, "Retired");
+    let good = (Tone::Good, "Compliant");
+    let bad = (Tone::Bad, "Non-compliant");
+    let row =
+        |names: [&str; 4], compliance: (Tone, &str), notes: &[(Tone, &str)], keys: (Tone, &str), seen| DeviceRow {
+            href: "/admin/devices/1".to_owned(),
+            name: names[0].to_owned(),
+            model: names[1].to_owned(),
+            os: names[2].to_owned(),
+            users: names[3].to_owned(),
+            compliance: Tag::new(compliance.0, compliance.1),
+            notes: notes.iter().map(|note| Tag::new(note.0, note.1)).collect(),
+            keys: Tag::new(keys.0, keys.1),
+            seen: at(seen),
+        };
+    vec![
+        row(
+            [
+                "LT-0417",
+                "Lenovo ThinkPad T14 Gen 5",
+                "Windows 11 Pro 24H2",
+                "CORP\\jonas.weber",
+            ],
+            good,
+            &[clash],
+            (Tone::Good, "2 proven"),
             "1 min ago",
         ),
-        (
-            "LT-0388",
-            "Dell Latitude 7450",
-            "Windows 11 Enterprise 24H2",
-            "CORP\\amira.haddad +1",
-            Tone::Good,
-            "Compliant",
-            "",
-            Tone::Good,
-            "Protected",
-            Tone::Warn,
-            "Exposed",
+        row(
+            [
+                "LT-0388",
+                "Dell Latitude 7450",
+                "Windows 11 Enterprise 24H2",
+                "CORP\\amira.haddad +1",
+            ],
+            good,
+            &[],
+            (Tone::Warn, "1 exposed"),
             "2 days ago",
         ),
-        (
-            "WS-1020",
-            "HP Z2 Tower G9",
-            "Windows 11 Pro 23H2",
-            "CORP\\build",
-            Tone::Bad,
-            "Non-compliant",
-            "13 protection suspended",
-            Tone::Warn,
-            "Suspended",
-            Tone::Good,
-            "Proven",
+        row(
+            ["WS-1020", "HP Z2 Tower G9", "Windows 11 Pro 23H2", "CORP\\build"],
+            bad,
+            &[problem],
+            (Tone::Good, "4 proven"),
             "7 min ago",
         ),
-        (
-            "LT-0091",
-            "Dell Latitude 5430",
-            "Windows 10 Pro 22H2",
-            "CORP\\petra.novak",
-            Tone::Bad,
-            "Non-compliant",
-            "1 must be encrypted",
-            Tone::Info,
-            "Encrypting 42 %",
-            Tone::Info,
-            "Not proven",
+        row(
+            [
+                "LT-0091",
+                "Dell Latitude 5430",
+                "Windows 10 Pro 22H2",
+                "CORP\\petra.novak",
+            ],
+            bad,
+            &[],
+            (Tone::Info, "1 not proven"),
             "22 s ago",
         ),
-        (
-            "LT-0512",
-            "Microsoft Surface Laptop 7",
-            "Windows 11 Pro 24H2",
-            "CORP\\li.wen +2",
-            Tone::Bad,
-            "Non-compliant",
-            "3 TPM protector missing",
-            Tone::Bad,
-            "Not protected",
-            Tone::Bad,
-            "Proof failed",
+        row(
+            [
+                "LT-0512",
+                "Microsoft Surface Laptop 7",
+                "Windows 11 Pro 24H2",
+                "CORP\\li.wen +2",
+            ],
+            bad,
+            &[],
+            (Tone::Bad, "1 failed"),
             "3 h ago",
         ),
-        (
-            "KIOSK-17",
-            "Intel NUC 12 Pro",
-            "Windows 11 IoT Enterprise",
-            "",
-            Tone::Calm,
-            "Not enforced",
-            "",
-            Tone::Calm,
-            "Off",
-            Tone::Calm,
-            "None",
+        row(
+            ["KIOSK-17", "Intel NUC 12 Pro", "Windows 11 IoT Enterprise", ""],
+            (Tone::Calm, "Not enforced"),
+            &[retired],
+            (Tone::Calm, "None"),
             "6 days ago",
         ),
-    ];
-    data.into_iter()
-        .map(
-            |(name, model, os, users, ct, c, reasons, pt, p, kt, k, seen)| DeviceRow {
-                href: "/admin/devices/1".to_owned(),
-                name: name.to_owned(),
-                model: model.to_owned(),
-                os: os.to_owned(),
-                users: users.to_owned(),
-                compliance: Tag::new(ct, c),
-                reasons: reasons.to_owned(),
-                protection: Tag::new(pt, p),
-                keys: Tag::new(kt, k),
-                seen: at(seen),
-            },
-        )
-        .collect()
+    ]
 }
 
 fn devices(rows: Vec<DeviceRow>, filtered: bool) -> DeviceList {
@@ -346,7 +325,6 @@ fn devices(rows: Vec<DeviceRow>, filtered: bool) -> DeviceList {
             fixed("Users"),
             column("System", None),
             column("Compliance", None),
-            fixed("Protection"),
             fixed("Keys"),
             column("Last contact", None),
         ],
@@ -362,14 +340,14 @@ fn devices(rows: Vec<DeviceRow>, filtered: bool) -> DeviceList {
     }
 }
 
-fn key_line(n: usize, state: (Tone, &str), proof: (Tone, &str), disclosed: &str) -> KeyLine {
+fn key_line(n: usize, state: (Tone, &str), proof: (Tone, &str), disclosed: Option<&str>) -> KeyLine {
     KeyLine {
         id: key(n),
         state: Tag::new(state.0, state.1),
         proof: Tag::new(proof.0, proof.1),
         proven_at: (proof.0 != Tone::Info).then(|| at("4 min ago")),
         escrowed_at: at("2026-11-24 13:59"),
-        disclosed: disclosed.to_owned(),
+        disclosed: disclosed.map(at),
     }
 }
 
@@ -405,18 +383,13 @@ fn volumes() -> Vec<VolumeCard> {
             .to_vec(),
             protectors: vec![protector("TPM and PIN", 3), protector("Recovery password", 0)],
             keys: vec![
-                key_line(0, (Tone::Good, "Live"), (Tone::Good, "Proven"), ""),
-                key_line(
-                    1,
-                    (Tone::Warn, "Exposed"),
-                    (Tone::Good, "Proven"),
-                    "nora.lind, 1 min ago",
-                ),
+                key_line(0, (Tone::Good, "Live"), (Tone::Good, "Proven"), None),
+                key_line(1, (Tone::Warn, "Exposed"), (Tone::Good, "Proven"), Some("1 min ago")),
                 key_line(
                     4,
                     (Tone::Calm, "Superseded"),
                     (Tone::Good, "Proven"),
-                    "admin, 3 weeks ago",
+                    Some("3 weeks ago"),
                 ),
             ],
             rotation_pending: false,
@@ -452,7 +425,7 @@ fn volumes() -> Vec<VolumeCard> {
             .map(|(n, v)| Fact::new(n, v))
             .to_vec(),
             protectors: vec![protector("Recovery password", 2)],
-            keys: vec![key_line(2, (Tone::Good, "Live"), (Tone::Info, "Not proven"), "")],
+            keys: vec![key_line(2, (Tone::Good, "Live"), (Tone::Info, "Not proven"), None)],
             rotation_pending: true,
         },
         VolumeCard {
@@ -514,17 +487,21 @@ fn device(full: bool) -> DevicePage {
         },
         volumes: if full { volumes() } else { Vec::new() },
         former: if full {
-            vec![key_line(3, (Tone::Calm, "Superseded"), (Tone::Bad, "Failed"), "")]
+            vec![key_line(3, (Tone::Calm, "Superseded"), (Tone::Bad, "Failed"), None)]
         } else {
             Vec::new()
         },
         history: if full { history() } else { Vec::new() },
         audit_href: "/admin/audit".to_owned(),
-        warning: if full {
-            "Another device has the same hardware ID: LT-0391. Both are kept apart.".to_owned()
+        warnings: if full {
+            vec![
+                "Another device has the same hardware ID. Both are kept apart.".to_owned(),
+                "D: could not be unlocked automatically: the operating system drive is not encrypted yet.".to_owned(),
+            ]
         } else {
-            String::new()
+            Vec::new()
         },
+        rotation_pending: false,
     }
 }
 
@@ -722,8 +699,7 @@ fn enrolment(full: bool, fresh: bool) -> Enrolment {
     Enrolment {
         chrome: admin(Place::Enrolment),
         fresh: fresh.then(|| FreshToken {
-            token: "clv_9mK2vQx7TzR4pLw8HnYc3JdF".to_owned(),
-            command: "claviger-agent enrol --server https://claviger.corp.test:8443 --token-file token.txt".to_owned(),
+            token: "7k2mq-x9tzr-4pdw8-hnyc3-jdf60-vbq1s".to_owned().into(),
             label: "Autumn laptops".to_owned(),
         }),
         label: TextField {

@@ -103,6 +103,7 @@ fn form(problem: Option<&str>, fault: Option<&str>) -> RecoveryForm {
 fn matches() -> RecoveryMatches {
     let row = |n, device: &str, volume: &str, users: &str, tone, state| MatchRow {
         id: key(n),
+        pick: String::new(),
         device: device.to_owned(),
         volume: volume.to_owned(),
         users: users.to_owned(),
@@ -139,10 +140,10 @@ fn matches() -> RecoveryMatches {
 fn result(caution: &str) -> RecoveryResult {
     RecoveryResult {
         chrome: chrome(Role::HelpDesk, Place::Recovery),
-        password: PASSWORD.to_owned(),
+        password: PASSWORD.to_owned().into(),
         id: key(0),
         caution: caution.to_owned(),
-        save_token: "t".to_owned(),
+        save_token: "t".to_owned().into(),
         facts: [("Device", "LT-0417"), ("Volume", "C: Windows"), ("Drive type", "Operating system drive"), ("Users", "CORP\\jonas.weber"), ("Stored", "2026-11-24 13:59 UTC"), ("Proof", "Proven 2026-11-24 14:00 UTC")]
             .map(|(n, v)| Fact::new(n, v))
             .to_vec(),
@@ -181,7 +182,7 @@ fn own(known: bool, problem: Option<&str>) -> SelfService {
 fn own_result() -> SelfServiceResult {
     SelfServiceResult {
         chrome: chrome(Role::User, Place::SelfService),
-        password: PASSWORD.to_owned(),
+        password: PASSWORD.to_owned().into(),
         id: key(0),
         drive: "LT-0417, C: Windows".to_owned(),
         helpdesk: HELPDESK.to_owned(),

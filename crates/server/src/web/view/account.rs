@@ -17,8 +17,6 @@ pub struct SessionRow {
     pub id: String,
     /// Browser and system, as far as they say.
     pub client: String,
-    /// Network address.
-    pub address: String,
     /// When it began.
     pub since: Moment,
     /// When it was used last.

@@ -1,6 +1,7 @@
 //! Local accounts.
 
 use askama::Template;
+use zeroize::Zeroizing;
 
 use super::{
     chrome::Chrome,
@@ -31,16 +32,15 @@ pub struct AccountRow {
 }
 
 /// A password that was just set, shown once.
-#[derive(Debug, Clone)]
 pub struct FreshPassword {
     /// Whose.
     pub name: String,
     /// The password; must be changed at the next sign-in.
-    pub password: String,
+    pub password: Zeroizing<String>,
 }
 
 /// `/admin/accounts`.
-#[derive(Debug, Clone, Template)]
+#[derive(Template)]
 #[template(path = "accounts.html")]
 pub struct Accounts {
     /// Shared parts.

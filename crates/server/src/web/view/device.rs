@@ -68,8 +68,8 @@ pub struct KeyLine {
     pub proven_at: Option<Moment>,
     /// When the server stored it.
     pub escrowed_at: Moment,
-    /// When and by whom it was read last; may be empty.
-    pub disclosed: String,
+    /// When it was read last.
+    pub disclosed: Option<Moment>,
 }
 
 /// `/admin/devices/{id}`.
@@ -100,12 +100,16 @@ pub struct DevicePage {
     pub history: Vec<Event>,
     /// Address of the whole history; empty when the viewer may not read the audit.
     pub audit_href: String,
-    /// Something about its identity needs a look, such as a hardware id that another device has too; may be empty.
-    pub warning: String,
+    /// What needs a look: a hardware id that another device has too, what the device could not do, its last failure.
+    pub warnings: Vec<String>,
+    /// It was asked to replace keys of all its volumes and has not said that it did.
+    pub rotation_pending: bool,
 }
 
 impl DevicePage {
     fn can_rotate(&self) -> bool {
-        self.chrome.may_manage_devices() && self.volumes.iter().any(|volume| !volume.id.is_empty())
+        self.chrome.may_manage_devices()
+            && !self.rotation_pending
+            && self.volumes.iter().any(|volume| !volume.keys.is_empty())
     }
 }

@@ -24,10 +24,8 @@ pub struct DeviceRow {
     pub users: String,
     /// Verdict.
     pub compliance: Tag,
-    /// Why not compliant, in short; may be empty.
-    pub reasons: String,
-    /// Whether every volume that policy wants protected is.
-    pub protection: Tag,
+    /// What else should be known: a clash, a problem, that it is retired.
+    pub notes: Vec<Tag>,
     /// How its keys stand.
     pub keys: Tag,
     /// When it was heard of last.

@@ -1,6 +1,7 @@
 //! Enrolment tokens.
 
 use askama::Template;
+use zeroize::Zeroizing;
 
 use super::{
     chrome::Chrome,
@@ -29,18 +30,15 @@ pub struct TokenRow {
 }
 
 /// A token that was just made, shown once.
-#[derive(Debug, Clone)]
 pub struct FreshToken {
     /// The secret.
-    pub token: String,
-    /// How to use it: a command that reads it from a file or standard input.
-    pub command: String,
+    pub token: Zeroizing<String>,
     /// What it is for.
     pub label: String,
 }
 
 /// `/admin/enrolment`.
-#[derive(Debug, Clone, Template)]
+#[derive(Template)]
 #[template(path = "enrolment.html")]
 pub struct Enrolment {
     /// Shared parts.

@@ -22,6 +22,7 @@ pub struct ErrorPage {
 impl ErrorPage {
     fn title(&self) -> &'static str {
         match self.status {
+            401 => "Signed out",
             403 => "Not allowed",
             404 => "Not found",
             409 => "Changed in the meantime",
@@ -35,6 +36,7 @@ impl ErrorPage {
 
     fn advice(&self) -> &'static str {
         match self.status {
+            401 => "Your session has ended. Sign in again; what you sent was not carried out.",
             403 => {
                 "Your role does not include this page, or the form was too old. Go back, reload the page and try again; if it stays so, ask an administrator."
             }

@@ -1,6 +1,7 @@
 //! Drive recovery by the help desk.
 
 use askama::Template;
+use zeroize::Zeroizing;
 
 use super::{
     chrome::Chrome,
@@ -32,8 +33,10 @@ pub struct RecoveryForm {
 /// One of several keys with the same first digits.
 #[derive(Debug, Clone)]
 pub struct MatchRow {
-    /// Its whole key ID, sent by the form that picks it.
+    /// Its whole key ID.
     pub id: KeyId,
+    /// Names the key in the form that picks it: device, volume and protector.
+    pub pick: String,
     /// Computer name.
     pub device: String,
     /// Volume in words.
@@ -71,13 +74,13 @@ pub struct RecoveryResult {
     /// Shared parts.
     pub chrome: Chrome,
     /// The 48 digits in eight groups of six, joined by hyphens.
-    pub password: String,
+    pub password: Zeroizing<String>,
     /// Its key ID.
     pub id: KeyId,
     /// Live keys that are not proven, or superseded ones, carry a warning; may be empty.
     pub caution: String,
     /// Lets this session save the key once as a file.
-    pub save_token: String,
+    pub save_token: Zeroizing<String>,
     /// About the device and the volume.
     pub facts: Vec<Fact>,
     /// The device's page.

@@ -1,6 +1,7 @@
 //! Self-service: a user gets the key of an own device, usually on a phone.
 
 use askama::Template;
+use zeroize::Zeroizing;
 
 use super::{
     chrome::Chrome,
@@ -49,7 +50,7 @@ pub struct SelfServiceResult {
     /// Shared parts.
     pub chrome: Chrome,
     /// The 48 digits in eight groups of six, joined by hyphens.
-    pub password: String,
+    pub password: Zeroizing<String>,
     /// Its key ID.
     pub id: KeyId,
     /// Computer and volume in words.
