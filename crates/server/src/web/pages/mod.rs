@@ -1,0 +1,16 @@
+//! One file per page, with its handlers.
+
+pub(super) mod account;
+pub(super) mod accounts;
+pub(super) mod audit;
+pub(super) mod dashboard;
+pub(super) mod device;
+pub(super) mod devices;
+pub(super) mod enrolment;
+pub(super) mod files;
+pub(super) mod helpdesk;
+pub(super) mod home;
+pub(super) mod login;
+pub(super) mod policies;
+pub(super) mod selfservice;
+pub(super) mod theme;
