@@ -1,6 +1,8 @@
 //! Fetches the style sheet, font and icons named in `assets/package-lock.json`, shapes them for a strict content security policy
 //! and writes them compressed into `OUT_DIR`, from where `web::assets` and `web::icons` embed them.
 
+#![expect(clippy::disallowed_macros, reason = "cargo listens to what a build script prints")]
+
 #[path = "build/css.rs"]
 mod css;
 #[path = "build/icons.rs"]

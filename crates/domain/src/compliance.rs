@@ -77,6 +77,8 @@ pub enum Verdict {
 pub struct VolumeCompliance {
     /// The provider's name of the volume.
     pub device: String,
+    /// What it is for.
+    pub kind: VolumeKind,
     /// The verdict.
     pub verdict: Verdict,
     /// Codes, ascending; empty unless non-compliant.
@@ -112,6 +114,7 @@ pub fn evaluate(policy: &Policy, inventory: &Inventory, ledger: &Ledger) -> Comp
             };
             VolumeCompliance {
                 device: volume.device.clone(),
+                kind: volume.kind,
                 verdict,
                 reasons,
                 escrowed: volume::escrowed(volume, ledger),

@@ -5,7 +5,10 @@
 ///
 /// # Errors
 /// Whatever `add` reports.
-pub fn lift_pictures(sheet: &str, mut add: impl FnMut(&str) -> Result<String, String>) -> Result<String, String> {
+pub(crate) fn lift_pictures(
+    sheet: &str,
+    mut add: impl FnMut(&str) -> Result<String, String>,
+) -> Result<String, String> {
     const OPEN: &str = "url(\"data:image/svg+xml,";
     let mut known: Vec<(String, String)> = Vec::new();
     let mut result = String::with_capacity(sheet.len());
@@ -54,7 +57,7 @@ fn percent_decoded(text: &str) -> String {
 }
 
 /// Drops `@import`, `@charset` and the link to the source map.
-pub fn without_imports(sheet: &str) -> String {
+pub(crate) fn without_imports(sheet: &str) -> String {
     let mut result = sheet.to_owned();
     for opening in ["@import", "@charset", "/*# sourceMappingURL"] {
         while let Some(start) = result.find(opening) {
@@ -70,7 +73,7 @@ pub fn without_imports(sheet: &str) -> String {
 
 /// Repeats each rule for `[data-bs-theme=dark]` as one for `[data-bs-theme=auto]` that holds while the system prefers dark.
 /// The copy follows its original at once, so the order of the cascade stays as it was.
-pub fn follow_the_system(sheet: &str) -> String {
+pub(crate) fn follow_the_system(sheet: &str) -> String {
     let mut result = String::with_capacity(sheet.len() * 11 / 10);
     let mut rest = sheet;
     while let Some(open) = rest.find('{') {

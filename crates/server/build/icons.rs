@@ -6,7 +6,7 @@ use std::{fmt::Write as _, fs, path::Path};
 ///
 /// # Errors
 /// Names the icon that the package does not have.
-pub fn source(list: &str, modules: &Path) -> Result<String, String> {
+pub(crate) fn source(list: &str, modules: &Path) -> Result<String, String> {
     let folder = modules.join("@tabler/icons/icons/outline");
     let mut source = String::new();
     for name in list

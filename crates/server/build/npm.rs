@@ -10,7 +10,7 @@ use std::{
 ///
 /// # Errors
 /// A sentence for the person at the terminal: npm is missing, or it could not install.
-pub fn modules(assets: &Path) -> Result<PathBuf, String> {
+pub(crate) fn modules(assets: &Path) -> Result<PathBuf, String> {
     let modules = assets.join("node_modules");
     let stamp = modules.join(".installed-from");
     let lock = fs::read_to_string(assets.join("package-lock.json"))

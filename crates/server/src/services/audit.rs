@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use domain::access::Permission;
-use domain::audit::{AuditEntry, ChainFault, ChainHead, Checkpoint, verify_with_checkpoints};
+use domain::audit::{AuditEntry, ChainFault, ChainHead, Checkpoint, append, verify_with_checkpoints};
 use domain::time::Timestamp;
 use store::model::{AuditQuery, Page};
 use store::{OfflineAudit, Store, StoreError};
@@ -85,6 +85,69 @@ fn pages<'a>(
         (!entries.is_empty()).then_some(entries)
     })
     .flatten()
+}
+
+/// How much of the audit [`standing`] reads.
+const LOOKED_AT: u64 = 20_000;
+
+/// How the audit stands, as far as it can be told while a page is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// All of it was verified, with the checkpoints.
+    Whole(ChainHead),
+    /// It is long: only the links from this entry to the end were verified.
+    End(u64, ChainHead),
+    /// Something is wrong.
+    Broken(ChainFault),
+}
+
+/// Verifies the audit of the running server: all of it, or, of a long one, its end. Needs [`Permission::ReadAudit`].
+/// [`verify`] does it in full and against a key that the auditor keeps.
+///
+/// # Errors
+/// 403; when the store fails.
+pub async fn standing(state: &AppState, user: &CurrentUser) -> Result<Standing> {
+    user.demand(Permission::ReadAudit)?;
+    let checkpoints = state.store.checkpoints().await?;
+    let end = state.store.audit_head().await?.sequence;
+    let from = end.saturating_sub(LOOKED_AT) + 1;
+    let mut entries = Vec::new();
+    let mut next = from;
+    loop {
+        let part = state.store.audit_entries(next, AT_ONCE).await?;
+        let Some(last) = part.last() else { break };
+        next = last.sequence.saturating_add(1);
+        entries.extend(part);
+    }
+    if from > 1 {
+        return Ok(end_of_chain(from, &entries));
+    }
+    let key = state.keys.audit_key().public_hex();
+    let signed = |bytes: &[u8], signature: &[u8]| verify_signature(&key, bytes, signature);
+    Ok(match verify_with_checkpoints(entries, &checkpoints, signed) {
+        Ok(head) => Standing::Whole(head),
+        Err(fault) => Standing::Broken(fault),
+    })
+}
+
+fn end_of_chain(from: u64, entries: &[AuditEntry]) -> Standing {
+    let mut head = None;
+    for entry in entries {
+        let before = head.unwrap_or(ChainHead {
+            sequence: from - 1,
+            hash: entry.previous,
+        });
+        if append(before, entry.event.clone()) != *entry {
+            return Standing::Broken(ChainFault::Changed {
+                sequence: entry.sequence,
+            });
+        }
+        head = Some(ChainHead {
+            sequence: entry.sequence,
+            hash: entry.hash,
+        });
+    }
+    Standing::End(from, head.unwrap_or_default())
 }
 
 /// Signs the present end of the chain, unless it is signed already. False: there was nothing to sign.

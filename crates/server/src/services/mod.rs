@@ -9,6 +9,7 @@ pub mod passwords;
 pub mod policy;
 pub mod recovery;
 pub mod requests;
+pub mod sessions;
 pub mod sign_in;
 
 pub(crate) mod random_text;

@@ -30,7 +30,12 @@ pub(super) async fn as_pages(State(state): State<AppState>, request: Request, ne
     let retry_after = response.headers().get(header::RETRY_AFTER).cloned();
     let (code, sentence) = said(response).await;
     let (chrome, cookie) = frame.chrome_for_anybody(&state, &headers).await;
-    let view = ErrorPage { chrome, status: status.as_u16(), code, sentence };
+    let view = ErrorPage {
+        chrome,
+        status: status.as_u16(),
+        code,
+        sentence,
+    };
     match page_with(status, &view) {
         Ok(mut page) => {
             if let Some(value) = retry_after {
@@ -55,14 +60,19 @@ fn wants_json(accept: Option<&str>) -> bool {
 }
 
 fn is_page(response: &Response) -> bool {
-    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     kind.is_some_and(|kind| kind.starts_with("text/html"))
 }
 
 /// Code and sentence of a problem, or sentences of our own for answers that are none.
 async fn said(response: Response) -> (String, String) {
     let status = response.status();
-    let body = to_bytes(response.into_body(), LONGEST_PROBLEM).await.unwrap_or_default();
+    let body = to_bytes(response.into_body(), LONGEST_PROBLEM)
+        .await
+        .unwrap_or_default();
     match serde_json::from_slice::<Problem>(&body) {
         Ok(problem) => (problem.code, problem.detail),
         Err(_) => (String::new(), fallback(status).to_owned()),
@@ -83,7 +93,10 @@ fn fallback(status: StatusCode) -> &'static str {
 fn plain(status: StatusCode) -> Response {
     let mut response = Response::new(fallback(status).into());
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     response
 }
 

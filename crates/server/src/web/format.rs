@@ -12,18 +12,37 @@ const DAY: u64 = 24 * HOUR;
 
 /// "4 min ago", with the exact moment on demand.
 pub(super) fn moment(at: Timestamp, now: Timestamp) -> Moment {
-    let words = if at > now { format!("in {}", span(at.since(now))) } else { ago(now.since(at)) };
-    Moment { machine: machine(at), exact: format!("{} UTC", exact(at)), words }
+    let words = if at > now {
+        format!("in {}", span(at.since(now)))
+    } else {
+        ago(now.since(at))
+    };
+    Moment {
+        machine: machine(at),
+        exact: format!("{} UTC", exact(at)),
+        words,
+    }
 }
 
 /// The exact moment.
 pub(super) fn exact_moment(at: Timestamp) -> Moment {
-    Moment { machine: machine(at), exact: format!("{} UTC", exact(at)), words: exact(at) }
+    Moment {
+        machine: machine(at),
+        exact: format!("{} UTC", exact(at)),
+        words: exact(at),
+    }
 }
 
 /// A moment that may not have come.
 pub(super) fn moment_or(at: Option<Timestamp>, now: Timestamp, otherwise: &str) -> Moment {
-    at.map_or_else(|| Moment { machine: String::new(), exact: String::new(), words: otherwise.to_owned() }, |at| moment(at, now))
+    at.map_or_else(
+        || Moment {
+            machine: String::new(),
+            exact: String::new(),
+            words: otherwise.to_owned(),
+        },
+        |at| moment(at, now),
+    )
 }
 
 /// `2026-11-24 14:03:22`.
@@ -51,7 +70,11 @@ pub(super) fn day(text: &str) -> Option<(Timestamp, Timestamp)> {
 }
 
 fn ago(past: Duration) -> String {
-    if past.as_secs() < 5 { "just now".to_owned() } else { format!("{} ago", span(past)) }
+    if past.as_secs() < 5 {
+        "just now".to_owned()
+    } else {
+        format!("{} ago", span(past))
+    }
 }
 
 fn span(length: Duration) -> String {
@@ -76,7 +99,11 @@ pub(super) fn size(bytes: u64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    if unit == 0 { format!("{bytes} bytes") } else { format!("{value:.1} {}", UNITS[unit]) }
+    if unit == 0 {
+        format!("{bytes} bytes")
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
 }
 
 #[cfg(test)]
@@ -112,7 +139,10 @@ mod tests {
 
     #[test]
     fn a_day_begins_and_ends_at_midnight() {
-        assert_eq!(day("1970-01-02"), Some((Timestamp(86_400_000), Timestamp(2 * 86_400_000))));
+        assert_eq!(
+            day("1970-01-02"),
+            Some((Timestamp(86_400_000), Timestamp(2 * 86_400_000)))
+        );
         assert_eq!(day("2026-02-30"), None);
         assert_eq!(day("yesterday"), None);
     }

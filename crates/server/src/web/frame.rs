@@ -9,6 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use super::view::{
@@ -39,19 +40,29 @@ impl Frame {
     pub(super) fn of(headers: &HeaderMap, uri: &axum::http::Uri) -> Self {
         let query = uri.query().unwrap_or_default();
         let done = query.split('&').find_map(|pair| pair.strip_prefix("done="));
-        let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("done=")).collect();
+        let kept: Vec<&str> = query
+            .split('&')
+            .filter(|pair| !pair.is_empty() && !pair.starts_with("done="))
+            .collect();
         let mut path = uri.path().to_owned();
         if !kept.is_empty() {
             path.push('?');
             path.push_str(&kept.join("&"));
         }
-        Self { theme: cookie(headers, THEME_COOKIE).map_or(Theme::Auto, Theme::from_name), path, notice: done.and_then(notice) }
+        Self {
+            theme: cookie(headers, THEME_COOKIE).map_or(Theme::Auto, Theme::from_name),
+            path,
+            notice: done.and_then(notice),
+        }
     }
 
     /// The shared parts of a page for somebody who is signed in.
     pub(super) fn chrome(&self, user: &CurrentUser, place: Place) -> Chrome {
         Chrome {
-            viewer: Some(Viewer { name: user.name.clone(), role: user.role }),
+            viewer: Some(Viewer {
+                name: user.name.clone(),
+                role: user.role,
+            }),
             theme: self.theme,
             csrf: user.csrf.value().to_owned(),
             place,
@@ -61,7 +72,11 @@ impl Frame {
     }
 
     /// The shared parts of a page for anybody, and the cookie that a form on it needs.
-    pub(super) async fn chrome_for_anybody(&self, state: &AppState, headers: &HeaderMap) -> (Chrome, Option<HeaderValue>) {
+    pub(super) async fn chrome_for_anybody(
+        &self,
+        state: &AppState,
+        headers: &HeaderMap,
+    ) -> (Chrome, Option<HeaderValue>) {
         // A page about a fault must not fail because the session cannot be read.
         if let Ok(Some(user)) = user_of(headers, state).await {
             return (self.chrome(&user, Place::Elsewhere), None);
@@ -95,9 +110,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Frame {
 /// Sentences after an action, by the word in the address that it redirects to.
 fn notice(done: &str) -> Option<Notice> {
     let text = match done {
-        "rotate" => "The device was asked to replace its keys. It does so at once when it is online, else at its next contact.",
-        "rotate-volume" => "The device was asked to replace the key of this volume. It does so at once when it is online, else at its next contact.",
-        "policy" => "The policy is in force. Devices that are online learn of it at once; reports follow within seconds.",
+        "rotate" => {
+            "The device was asked to replace its keys. It does so at once when it is online, else at its next contact."
+        }
+        "rotate-volume" => {
+            "The device was asked to replace the key of this volume. It does so at once when it is online, else at its next contact."
+        }
+        "policy" => {
+            "The policy is in force. Devices that are online learn of it at once; reports follow within seconds."
+        }
         "policy-same" => "Nothing was changed: the policy in force says the same.",
         "revoked" => "The token was revoked. Devices that enrolled with it stay enrolled.",
         "role" => "The role was changed, and the account's sessions were ended.",
@@ -107,7 +128,10 @@ fn notice(done: &str) -> Option<Notice> {
         "session" => "The session was ended.",
         _ => return None,
     };
-    Some(Notice { tone: Tone::Good, text: text.to_owned() })
+    Some(Notice {
+        tone: Tone::Good,
+        text: text.to_owned(),
+    })
 }
 
 /// A page as an answer.
@@ -121,8 +145,16 @@ pub(super) fn page_with(status: StatusCode, view: &impl Template) -> Result<Resp
     view.render_into(&mut *text).map_err(AppError::internal)?;
     // The body wipes itself when it was sent: it may hold a secret.
     let body = Body::from(Bytes::from_owner(text));
-    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))];
+    let kind = [(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    )];
     Ok((status, kind, body).into_response())
+}
+
+/// Reads a form field that holds a secret.
+pub(super) fn secret<'de, D: Deserializer<'de>>(field: D) -> Result<Zeroizing<String>, D::Error> {
+    String::deserialize(field).map(Zeroizing::new)
 }
 
 /// Adds a cookie to an answer.
@@ -153,7 +185,11 @@ pub(super) fn local(address: &str) -> Option<&str> {
 pub(super) fn address(path: &str, pairs: &[(&str, &str)]) -> String {
     let pairs: Vec<_> = pairs.iter().filter(|(_, value)| !value.is_empty()).collect();
     let query = serde_urlencoded::to_string(pairs).unwrap_or_default();
-    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    if query.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{query}")
+    }
 }
 
 #[cfg(test)]
@@ -163,7 +199,16 @@ mod tests {
     #[test]
     fn only_addresses_on_this_server_are_gone_back_to() {
         assert_eq!(local("/admin/devices?q=a%20b"), Some("/admin/devices?q=a%20b"));
-        for elsewhere in ["//evil.test", "/\\evil.test", "https://evil.test", "", "admin", "/a b", "/a\r\nb", "/\u{e4}"] {
+        for elsewhere in [
+            "//evil.test",
+            "/\\evil.test",
+            "https://evil.test",
+            "",
+            "admin",
+            "/a b",
+            "/a\r\nb",
+            "/\u{e4}",
+        ] {
             assert_eq!(local(elsewhere), None, "{elsewhere:?}");
         }
     }

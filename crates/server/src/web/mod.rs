@@ -16,8 +16,7 @@ mod pages;
 mod words;
 
 use axum::{
-    Router,
-    middleware,
+    Router, middleware,
     routing::{get, post},
 };
 
@@ -32,7 +31,10 @@ pub fn router(state: &AppState) -> Router<AppState> {
         .route("/logout", post(pages::login::sign_out))
         .route("/theme", post(pages::theme::choose))
         .route("/account", get(pages::account::page))
-        .route("/account/password", get(pages::account::password).post(pages::account::change_password))
+        .route(
+            "/account/password",
+            get(pages::account::password).post(pages::account::change_password),
+        )
         .route("/account/sessions/revoke", post(pages::account::revoke))
         .route("/admin", get(pages::dashboard::page))
         .route("/admin/devices", get(pages::devices::page))
@@ -40,10 +42,19 @@ pub fn router(state: &AppState) -> Router<AppState> {
         .route("/admin/devices/{id}/rotate", post(pages::device::rotate))
         .route("/admin/policies", get(pages::policies::list))
         .route("/admin/policies/{id}", get(pages::policies::page))
-        .route("/admin/policies/{id}/edit", get(pages::policies::edit).post(pages::policies::save))
-        .route("/admin/enrolment", get(pages::enrolment::page).post(pages::enrolment::create))
+        .route(
+            "/admin/policies/{id}/edit",
+            get(pages::policies::edit).post(pages::policies::save),
+        )
+        .route(
+            "/admin/enrolment",
+            get(pages::enrolment::page).post(pages::enrolment::create),
+        )
         .route("/admin/enrolment/revoke", post(pages::enrolment::revoke))
-        .route("/admin/accounts", get(pages::accounts::page).post(pages::accounts::create))
+        .route(
+            "/admin/accounts",
+            get(pages::accounts::page).post(pages::accounts::create),
+        )
         .route("/admin/accounts/role", post(pages::accounts::set_role))
         .route("/admin/accounts/reset", post(pages::accounts::reset))
         .route("/admin/accounts/disable", post(pages::accounts::disable))
@@ -52,7 +63,10 @@ pub fn router(state: &AppState) -> Router<AppState> {
         .route("/admin/audit.csv", get(pages::audit::export))
         .route("/helpdesk", get(pages::helpdesk::form).post(pages::helpdesk::recover))
         .route("/helpdesk/save", post(pages::helpdesk::save))
-        .route("/selfservice", get(pages::selfservice::form).post(pages::selfservice::recover))
+        .route(
+            "/selfservice",
+            get(pages::selfservice::form).post(pages::selfservice::recover),
+        )
         .route("/assets/{name}", get(pages::files::asset))
         .route("/favicon.ico", get(pages::files::favicon))
         .merge(known_addresses())

@@ -23,7 +23,11 @@ impl Names {
         let mut names = BTreeMap::new();
         for id in entries.iter().filter_map(|entry| device_of(&entry.event)) {
             if !names.contains_key(&id) {
-                let name = state.store.device(id).await?.map_or_else(|| id.to_string(), |device| device.hostname);
+                let name = state
+                    .store
+                    .device(id)
+                    .await?
+                    .map_or_else(|| id.to_string(), |device| device.hostname);
                 names.insert(id, name);
             }
         }
@@ -90,7 +94,9 @@ impl Names {
             tone: deed.map_or(Tone::Calm, |deed| deed.tone),
             text,
             detail: detail.join(" · "),
-            href: device.filter(|_| here.is_none()).map(|id| format!("/admin/devices/{id}")),
+            href: device
+                .filter(|_| here.is_none())
+                .map(|id| format!("/admin/devices/{id}")),
             when: moment(event.at, now),
         }
     }
@@ -104,7 +110,9 @@ mod tests {
     fn subjects_are_told_in_names() {
         let id: DeviceId = "019A5C2E-7D11-7A90-B6CE-3F4F2F6A0C11".parse().expect("an id");
         let names = Names(BTreeMap::from([(id, "LT-0417".to_owned())]));
-        let subject = format!("device:{id} volume:3F2A9C11-7B40-4E1D-9A52-0C6D1E88B7F4 protector:A04417E2-55C1-4F0B-8D2E-91B7C3D60A18");
+        let subject = format!(
+            "device:{id} volume:3F2A9C11-7B40-4E1D-9A52-0C6D1E88B7F4 protector:A04417E2-55C1-4F0B-8D2E-91B7C3D60A18"
+        );
         assert_eq!(names.subject(&subject), "LT-0417 key A04417E2");
         assert_eq!(names.actor(&format!("device:{id}")), "LT-0417");
         assert_eq!(names.actor("user:nora.lind"), "nora.lind");

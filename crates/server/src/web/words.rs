@@ -41,8 +41,13 @@ pub(super) fn verdict_name(verdict: Verdict) -> &'static str {
 }
 
 /// Verdicts, worst first.
-pub(super) const VERDICTS: [Verdict; 5] =
-    [Verdict::NonCompliant, Verdict::Unknown, Verdict::NotEnforced, Verdict::NotApplicable, Verdict::Compliant];
+pub(super) const VERDICTS: [Verdict; 5] = [
+    Verdict::NonCompliant,
+    Verdict::Unknown,
+    Verdict::NotEnforced,
+    Verdict::NotApplicable,
+    Verdict::Compliant,
+];
 
 /// Where a key stands.
 pub(super) fn key_state(state: KeyState) -> Tag {
@@ -119,8 +124,17 @@ pub(super) fn kind_icon(kind: VolumeKind) -> Icon {
 
 /// The name of a volume: its letter and label, else the provider's name of it.
 pub(super) fn volume_name(letter: Option<&str>, label: Option<&str>, otherwise: &str) -> String {
-    let parts: Vec<&str> = [letter, label].into_iter().flatten().map(str::trim).filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() { otherwise.to_owned() } else { parts.join(" ") }
+    let parts: Vec<&str> = [letter, label]
+        .into_iter()
+        .flatten()
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect();
+    if parts.is_empty() {
+        otherwise.to_owned()
+    } else {
+        parts.join(" ")
+    }
 }
 
 /// What protects a volume.
@@ -157,20 +171,45 @@ pub(super) struct Deed {
 pub(super) const DEEDS: &[Deed] = &[
     deed("key.escrowed", "Key stored", Tone::Info, icons::KEY),
     deed("key.proven", "Key proven", Tone::Good, icons::ROSETTE_DISCOUNT_CHECK),
-    deed("key.proof_failed", "Key does not open the volume", Tone::Bad, icons::CIRCLE_X),
+    deed(
+        "key.proof_failed",
+        "Key does not open the volume",
+        Tone::Bad,
+        icons::CIRCLE_X,
+    ),
     deed("key.disclosed", "Key disclosed", Tone::Warn, icons::EYE),
     deed("key.saved", "Key saved as a file", Tone::Warn, icons::DOWNLOAD),
     deed("key.superseded", "Key superseded", Tone::Good, icons::REFRESH),
     deed("key.returned", "Key came back", Tone::Info, icons::HISTORY),
     deed("key.refused", "Key refused", Tone::Bad, icons::EYE_OFF),
     deed("key.not_opened", "Key could not be opened", Tone::Bad, icons::CIRCLE_X),
-    deed("key.rotation_requested", "Replacement asked for", Tone::Info, icons::REFRESH),
+    deed(
+        "key.rotation_requested",
+        "Replacement asked for",
+        Tone::Info,
+        icons::REFRESH,
+    ),
     deed("device.enrolled", "Device enrolled", Tone::Info, icons::DEVICE_LAPTOP),
     deed("device.renewed", "Certificate renewed", Tone::Calm, icons::CERTIFICATE),
-    deed("device.hardware_id_clash", "Hardware ID clash", Tone::Warn, icons::ALERT_TRIANGLE),
-    deed("device.report_requested", "Report asked for", Tone::Calm, icons::REFRESH),
+    deed(
+        "device.hardware_id_clash",
+        "Hardware ID clash",
+        Tone::Warn,
+        icons::ALERT_TRIANGLE,
+    ),
+    deed(
+        "device.report_requested",
+        "Report asked for",
+        Tone::Calm,
+        icons::REFRESH,
+    ),
     deed("device.retired", "Device retired", Tone::Warn, icons::BAN),
-    deed("device.taken_back", "Device taken back", Tone::Info, icons::DEVICE_LAPTOP),
+    deed(
+        "device.taken_back",
+        "Device taken back",
+        Tone::Info,
+        icons::DEVICE_LAPTOP,
+    ),
     deed("sign_in.succeeded", "Signed in", Tone::Calm, icons::USER),
     deed("sign_in.failed", "Sign-in refused", Tone::Bad, icons::CIRCLE_X),
     deed("sign_in.ended", "Signed out", Tone::Calm, icons::LOGOUT),
@@ -188,7 +227,12 @@ pub(super) const DEEDS: &[Deed] = &[
 ];
 
 const fn deed(action: &'static str, label: &'static str, tone: Tone, icon: Icon) -> Deed {
-    Deed { action, label, tone, icon }
+    Deed {
+        action,
+        label,
+        tone,
+        icon,
+    }
 }
 
 /// The words for an action, if it has some.

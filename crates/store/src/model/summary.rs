@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use domain::compliance::Verdict;
+use domain::volume::VolumeKind;
 
 /// Counts for the dashboard. Kept in the same transaction as each change: exact, and read without a scan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Devices that are not retired, by verdict. A verdict that no device has is absent.
     pub devices: BTreeMap<Verdict, u64>,
+    /// Drives in the last inventories of those devices, by kind and verdict. A pair that no drive has is absent.
+    pub drives: BTreeMap<(VolumeKind, Verdict), u64>,
     /// Retired devices.
     pub retired: u64,
     /// Devices, not retired, whose hardware id clashes.

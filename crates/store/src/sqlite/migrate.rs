@@ -5,7 +5,10 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{Result, StoreError};
 
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_start.sql"),
+    include_str!("migrations/0002_drive_counts.sql"),
+];
 
 /// Newest schema version that this program knows.
 pub(super) const KNOWN: u32 = MIGRATIONS.len() as u32;

@@ -30,6 +30,13 @@ fn summary(sql: &Connection) -> Result<Summary> {
                 let verdict = serde_json::from_value(Value::String(verdict.to_owned()))?;
                 summary.devices.insert(verdict, value);
             }
+            Some(("drive", drive)) => {
+                if let Some((kind, verdict)) = drive.split_once('.') {
+                    let kind = serde_json::from_value(Value::String(kind.to_owned()))?;
+                    let verdict = serde_json::from_value(Value::String(verdict.to_owned()))?;
+                    summary.drives.insert((kind, verdict), value);
+                }
+            }
             Some((kind, name)) => key_records::add(&mut summary.keys, kind, name, value),
             None => match name.as_str() {
                 "retired" => summary.retired = value,

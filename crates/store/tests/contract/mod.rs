@@ -73,7 +73,8 @@ macro_rules! suite {
                 a_setting_is_replaced_or_set_once,
                 settings_are_listed_by_prefix;
             summary:
-                counts_follow_every_change;
+                counts_follow_every_change,
+                drives_are_counted_by_kind_and_verdict;
         );
     };
     (@ $make:path; $($module:ident: $($case:ident),+;)+) => {

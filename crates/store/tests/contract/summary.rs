@@ -1,7 +1,10 @@
 //! The dashboard's counts.
 
+use std::collections::BTreeMap;
+
 use domain::compliance::Verdict;
 use domain::ledger::ProofState;
+use domain::volume::VolumeKind;
 use store::Store;
 use store::model::{KeyTally, NewRequest, Report, RequestKind, Summary};
 
@@ -85,4 +88,31 @@ pub(crate) async fn counts_follow_every_change(store: &dyn Store) {
     store.set_retired(second, None, Vec::new()).await.unwrap();
     let now = summary().await;
     assert_eq!((now.retired, now.duplicate_hardware, now.devices_total()), (0, 2, 2));
+}
+
+pub async fn drives_are_counted_by_kind_and_verdict(store: &dyn Store) {
+    let id = enrolled_as(store, 1, "PC-1", "one").await;
+    let drives = async || store.summary().await.unwrap().drives;
+    assert!(drives().await.is_empty());
+
+    let mut second = volume_report(2, &[]);
+    second.kind = VolumeKind::Fixed;
+    let report = inventory("PC-1", &[], vec![volume_report(1, &[0xA]), second.clone()]);
+    let kind = report.volumes[0].kind;
+    assert_ne!(kind, VolumeKind::Fixed);
+    reported(store, id, report, 1).await;
+    let both = BTreeMap::from([
+        ((kind, Verdict::NotEnforced), 1),
+        ((VolumeKind::Fixed, Verdict::NotEnforced), 1),
+    ]);
+    assert_eq!(drives().await, both);
+
+    reported(store, id, inventory("PC-1", &[], vec![second]), 2).await;
+    let one = BTreeMap::from([((VolumeKind::Fixed, Verdict::NotEnforced), 1)]);
+    assert_eq!(drives().await, one);
+
+    store.set_retired(id, Some(at(3)), Vec::new()).await.unwrap();
+    assert!(drives().await.is_empty());
+    store.set_retired(id, None, Vec::new()).await.unwrap();
+    assert_eq!(drives().await, one);
 }

@@ -46,55 +46,123 @@ pub(crate) struct Chosen {
 }
 
 /// `GET /admin/accounts`.
-pub(crate) async fn page(State(state): State<AppState>, frame: Frame, user: Require<may::ManageAccounts>) -> Result<Response> {
-    show(&state, &frame, &user.0, StatusCode::OK, None, ("", Role::HelpDesk), None).await
+pub(crate) async fn page(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::ManageAccounts>,
+) -> Result<Response> {
+    show(
+        &state,
+        &frame,
+        &user.0,
+        StatusCode::OK,
+        None,
+        ("", Role::HelpDesk),
+        None,
+    )
+    .await
 }
 
 /// `POST /admin/accounts`: the first password is shown in the answer, once.
-pub(crate) async fn create(State(state): State<AppState>, frame: Frame, user: Require<may::ManageAccounts>, CsrfForm(fields): CsrfForm<Fields>) -> Result<Response> {
+pub(crate) async fn create(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::ManageAccounts>,
+    CsrfForm(fields): CsrfForm<Fields>,
+) -> Result<Response> {
     let user = user.0;
     let role = role(&fields.role)?;
     match accounts::create(&state, &user, &fields.name, role).await {
         Ok(password) => {
-            let fresh = FreshPassword { name: fields.name.trim().to_owned(), password };
-            show(&state, &frame, &user, StatusCode::OK, Some(fresh), ("", Role::HelpDesk), None).await
+            let fresh = FreshPassword {
+                name: fields.name.trim().to_owned(),
+                password,
+            };
+            show(
+                &state,
+                &frame,
+                &user,
+                StatusCode::OK,
+                Some(fresh),
+                ("", Role::HelpDesk),
+                None,
+            )
+            .await
         }
         Err(error) if matches!(error.code(), "name" | "exists") => {
             let fault = match error.code() {
                 "exists" => "There is an account of this name already.",
                 _ => "1 to 64 letters, digits, spaces and . - _ @ \\",
             };
-            show(&state, &frame, &user, error.status(), None, (&fields.name, role), Some(fault.to_owned())).await
+            show(
+                &state,
+                &frame,
+                &user,
+                error.status(),
+                None,
+                (&fields.name, role),
+                Some(fault.to_owned()),
+            )
+            .await
         }
         Err(error) => Err(error),
     }
 }
 
 /// `POST /admin/accounts/role`.
-pub(crate) async fn set_role(State(state): State<AppState>, user: Require<may::ManageAccounts>, CsrfForm(fields): CsrfForm<RoleFields>) -> Result<Response> {
+pub(crate) async fn set_role(
+    State(state): State<AppState>,
+    user: Require<may::ManageAccounts>,
+    CsrfForm(fields): CsrfForm<RoleFields>,
+) -> Result<Response> {
     not_own(&user.0, &fields.id)?;
     accounts::set_role(&state, &user.0, &fields.id, role(&fields.role)?).await?;
     Ok(go("/admin/accounts?done=role"))
 }
 
 /// `POST /admin/accounts/reset`: the new password is shown in the answer, once.
-pub(crate) async fn reset(State(state): State<AppState>, frame: Frame, user: Require<may::ManageAccounts>, CsrfForm(chosen): CsrfForm<Chosen>) -> Result<Response> {
+pub(crate) async fn reset(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::ManageAccounts>,
+    CsrfForm(chosen): CsrfForm<Chosen>,
+) -> Result<Response> {
     let user = user.0;
     not_own(&user, &chosen.id)?;
     let password = accounts::reset_password(&state, &user, &chosen.id).await?;
-    let fresh = FreshPassword { name: chosen.id, password };
-    show(&state, &frame, &user, StatusCode::OK, Some(fresh), ("", Role::HelpDesk), None).await
+    let fresh = FreshPassword {
+        name: chosen.id,
+        password,
+    };
+    show(
+        &state,
+        &frame,
+        &user,
+        StatusCode::OK,
+        Some(fresh),
+        ("", Role::HelpDesk),
+        None,
+    )
+    .await
 }
 
 /// `POST /admin/accounts/disable`.
-pub(crate) async fn disable(State(state): State<AppState>, user: Require<may::ManageAccounts>, CsrfForm(chosen): CsrfForm<Chosen>) -> Result<Response> {
+pub(crate) async fn disable(
+    State(state): State<AppState>,
+    user: Require<may::ManageAccounts>,
+    CsrfForm(chosen): CsrfForm<Chosen>,
+) -> Result<Response> {
     not_own(&user.0, &chosen.id)?;
     accounts::set_disabled(&state, &user.0, &chosen.id, true).await?;
     Ok(go("/admin/accounts?done=disabled"))
 }
 
 /// `POST /admin/accounts/enable`.
-pub(crate) async fn enable(State(state): State<AppState>, user: Require<may::ManageAccounts>, CsrfForm(chosen): CsrfForm<Chosen>) -> Result<Response> {
+pub(crate) async fn enable(
+    State(state): State<AppState>,
+    user: Require<may::ManageAccounts>,
+    CsrfForm(chosen): CsrfForm<Chosen>,
+) -> Result<Response> {
     accounts::set_disabled(&state, &user.0, &chosen.id, false).await?;
     Ok(go("/admin/accounts?done=enabled"))
 }
@@ -106,7 +174,10 @@ fn role(name: &str) -> Result<Role> {
 /// Nobody locks themselves out by mistake; one's own password is changed on the account's page.
 fn not_own(user: &CurrentUser, name: &str) -> Result<()> {
     if user.name.to_lowercase() == name.to_lowercase() {
-        return Err(AppError::conflict("own_account", "This is your own account: another administrator can change it."));
+        return Err(AppError::conflict(
+            "own_account",
+            "This is your own account: another administrator can change it.",
+        ));
     }
     Ok(())
 }
@@ -135,14 +206,22 @@ async fn show(
             max: 64,
             ..TextField::default()
         },
-        role: SelectField { name: "role", label: "Role".to_owned(), choices: roles(typed.1), ..SelectField::default() },
+        role: SelectField {
+            name: "role",
+            label: "Role".to_owned(),
+            choices: roles(typed.1),
+            ..SelectField::default()
+        },
         rows: rows.iter().map(|account| line(account, user, now)).collect(),
     };
     page_with(status, &view)
 }
 
 fn roles(chosen: Role) -> Vec<Choice> {
-    Choice::list(&ROLES.map(|role| (role_name(role), role_label(role))), role_name(chosen))
+    Choice::list(
+        &ROLES.map(|role| (role_name(role), role_label(role))),
+        role_name(chosen),
+    )
 }
 
 fn line(account: &Account, user: &CurrentUser, now: Timestamp) -> AccountRow {

@@ -26,7 +26,11 @@ use crate::{
 const LINES: usize = 10;
 
 /// `GET /admin`.
-pub(crate) async fn page(State(state): State<AppState>, frame: Frame, user: Require<may::ReadDevices>) -> Result<Response> {
+pub(crate) async fn page(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::ReadDevices>,
+) -> Result<Response> {
     let user = user.0;
     let overview = dashboard::overview(&state, &user).await?;
     let now = state.now();
@@ -38,7 +42,11 @@ pub(crate) async fn page(State(state): State<AppState>, frame: Frame, user: Requ
         compliance: compliance(summary),
         drives: drives(summary),
         attention: attention(&overview),
-        activity: overview.activity.iter().map(|entry| names.event(entry, now, None)).collect(),
+        activity: overview
+            .activity
+            .iter()
+            .map(|entry| names.event(entry, now, None))
+            .collect(),
         fresh: summary.devices_total() == 0 && summary.retired == 0,
     })
 }
@@ -46,7 +54,14 @@ pub(crate) async fn page(State(state): State<AppState>, frame: Frame, user: Requ
 fn tiles(summary: &Summary) -> Vec<Tile> {
     let total = summary.devices_total();
     let verdict = |verdict| summary.devices.get(&verdict).copied().unwrap_or(0);
-    let tile = |label, count, note: String, tone, icon, href| Tile { label, count, note, tone, icon, href };
+    let tile = |label, count, note: String, tone, icon, href| Tile {
+        label,
+        count,
+        note,
+        tone,
+        icon,
+        href,
+    };
     let when = |count, tone| if count > 0 { tone } else { Tone::Calm };
     let (compliant, wrong) = (verdict(Verdict::Compliant), verdict(Verdict::NonCompliant));
     let keys = &summary.keys;
@@ -59,13 +74,55 @@ fn tiles(summary: &Summary) -> Vec<Tile> {
     }
     vec![
         tile("Devices", total, devices, Tone::Calm, icons::DEVICES, "/admin/devices"),
-        tile("Protected", compliant, share(compliant, total), when(compliant, Tone::Good), icons::SHIELD_LOCK, "/admin/devices?compliance=compliant"),
-        tile("Recoverable", keys.proven, "keys stored and proven".to_owned(), when(keys.proven, Tone::Good), icons::ROSETTE_DISCOUNT_CHECK, "/admin/devices"),
-        tile("Exposed keys", keys.disclosed, "told, not yet replaced".to_owned(), when(keys.disclosed, Tone::Warn), icons::EYE, "/admin/devices?keys=exposed"),
-        tile("Non-compliant", wrong, share(wrong, total), when(wrong, Tone::Bad), icons::ALERT_TRIANGLE, "/admin/devices?compliance=non_compliant"),
+        tile(
+            "Protected",
+            compliant,
+            share(compliant, total),
+            when(compliant, Tone::Good),
+            icons::SHIELD_LOCK,
+            "/admin/devices?compliance=compliant",
+        ),
+        tile(
+            "Recoverable",
+            keys.proven,
+            "keys stored and proven".to_owned(),
+            when(keys.proven, Tone::Good),
+            icons::ROSETTE_DISCOUNT_CHECK,
+            "/admin/devices",
+        ),
+        tile(
+            "Exposed keys",
+            keys.disclosed,
+            "told, not yet replaced".to_owned(),
+            when(keys.disclosed, Tone::Warn),
+            icons::EYE,
+            "/admin/devices?keys=exposed",
+        ),
+        tile(
+            "Non-compliant",
+            wrong,
+            share(wrong, total),
+            when(wrong, Tone::Bad),
+            icons::ALERT_TRIANGLE,
+            "/admin/devices?compliance=non_compliant",
+        ),
         match keys.failed {
-            0 => tile("Not proven", keys.not_proven, "keys stored, not yet tried".to_owned(), when(keys.not_proven, Tone::Info), icons::CLOCK, "/admin/devices?keys=not_proven"),
-            failed => tile("Not proven", keys.not_proven + failed, format!("{failed} keys failed the proof"), Tone::Bad, icons::CLOCK, "/admin/devices?keys=not_proven"),
+            0 => tile(
+                "Not proven",
+                keys.not_proven,
+                "keys stored, not yet tried".to_owned(),
+                when(keys.not_proven, Tone::Info),
+                icons::CLOCK,
+                "/admin/devices?keys=not_proven",
+            ),
+            failed => tile(
+                "Not proven",
+                keys.not_proven + failed,
+                format!("{failed} keys failed the proof"),
+                Tone::Bad,
+                icons::CLOCK,
+                "/admin/devices?keys=not_proven",
+            ),
         },
     ]
 }
@@ -87,26 +144,60 @@ fn compliance(summary: &Summary) -> Ring {
             href: Some(format!("/admin/devices?compliance={}", words::verdict_name(verdict))),
         }
     };
-    let order = [Verdict::Compliant, Verdict::NonCompliant, Verdict::NotEnforced, Verdict::NotApplicable, Verdict::Unknown];
-    let slices = order.map(slice).into_iter().filter(|slice| slice.count > 0 || matches!(slice.tone, Tone::Good | Tone::Bad)).collect();
-    Ring { title: "Devices by compliance".to_owned(), unit: "devices".to_owned(), slices }
+    let order = [
+        Verdict::Compliant,
+        Verdict::NonCompliant,
+        Verdict::NotEnforced,
+        Verdict::NotApplicable,
+        Verdict::Unknown,
+    ];
+    let slices = order
+        .map(slice)
+        .into_iter()
+        .filter(|slice| slice.count > 0 || matches!(slice.tone, Tone::Good | Tone::Bad))
+        .collect();
+    Ring {
+        title: "Devices by compliance".to_owned(),
+        unit: "devices".to_owned(),
+        slices,
+    }
 }
 
 fn drives(summary: &Summary) -> Bars {
-    let kinds = [(VolumeKind::Os, "Operating system drives"), (VolumeKind::Fixed, "Fixed data drives"), (VolumeKind::Removable, "Removable data drives")];
-    let count = |kind, verdicts: &[Verdict]| verdicts.iter().filter_map(|verdict| summary.drives.get(&(kind, *verdict))).sum();
+    let kinds = [
+        (VolumeKind::Os, "Operating system drives"),
+        (VolumeKind::Fixed, "Fixed data drives"),
+        (VolumeKind::Removable, "Removable data drives"),
+    ];
+    let count = |kind, verdicts: &[Verdict]| {
+        verdicts
+            .iter()
+            .filter_map(|verdict| summary.drives.get(&(kind, *verdict)))
+            .sum()
+    };
     let bars = kinds
         .into_iter()
         .map(|(kind, label)| Bar {
             label: label.to_owned(),
             parts: vec![
                 (Tone::Good, "Compliant".to_owned(), count(kind, &[Verdict::Compliant])),
-                (Tone::Bad, "Non-compliant".to_owned(), count(kind, &[Verdict::NonCompliant])),
-                (Tone::Calm, "Other".to_owned(), count(kind, &[Verdict::NotEnforced, Verdict::NotApplicable, Verdict::Unknown])),
+                (
+                    Tone::Bad,
+                    "Non-compliant".to_owned(),
+                    count(kind, &[Verdict::NonCompliant]),
+                ),
+                (
+                    Tone::Calm,
+                    "Other".to_owned(),
+                    count(kind, &[Verdict::NotEnforced, Verdict::NotApplicable, Verdict::Unknown]),
+                ),
             ],
         })
         .collect();
-    Bars { title: "Drives by type and compliance".to_owned(), bars }
+    Bars {
+        title: "Drives by type and compliance".to_owned(),
+        bars,
+    }
 }
 
 /// Each device once, with the worst thing about it.
@@ -115,22 +206,49 @@ fn attention(overview: &Overview) -> Vec<Attention> {
     let mut add = |device: &DeviceRow, tag: Tag, text: &str| {
         let href = format!("/admin/devices/{}", device.id);
         if lines.len() < LINES && !lines.iter().any(|line| line.href == href) {
-            lines.push(Attention { device: device.hostname.clone(), href, tag, text: text.to_owned() });
+            lines.push(Attention {
+                device: device.hostname.clone(),
+                href,
+                tag,
+                text: text.to_owned(),
+            });
         }
     };
-    let all = || overview.exposed.iter().chain(&overview.non_compliant).chain(&overview.duplicates);
+    let all = || {
+        overview
+            .exposed
+            .iter()
+            .chain(&overview.non_compliant)
+            .chain(&overview.duplicates)
+    };
     for device in all().filter(|device| device.keys.failed > 0) {
-        add(device, Tag::new(Tone::Bad, "Proof failed"), "A stored key does not open its volume");
+        add(
+            device,
+            Tag::new(Tone::Bad, "Proof failed"),
+            "A stored key does not open its volume",
+        );
     }
     for device in &overview.non_compliant {
-        let text = if device.has_problems { "Not as policy wants it, and the device reports a problem" } else { "Not as policy wants it" };
+        let text = if device.has_problems {
+            "Not as policy wants it, and the device reports a problem"
+        } else {
+            "Not as policy wants it"
+        };
         add(device, Tag::new(Tone::Bad, "Non-compliant"), text);
     }
     for device in &overview.exposed {
-        add(device, Tag::new(Tone::Warn, "Exposed"), "A key was read and is not replaced yet");
+        add(
+            device,
+            Tag::new(Tone::Warn, "Exposed"),
+            "A key was read and is not replaced yet",
+        );
     }
     for device in &overview.duplicates {
-        add(device, Tag::new(Tone::Warn, "Clash"), "Another device has the same hardware ID");
+        add(
+            device,
+            Tag::new(Tone::Warn, "Clash"),
+            "Another device has the same hardware ID",
+        );
     }
     lines
 }

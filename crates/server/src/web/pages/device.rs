@@ -45,14 +45,23 @@ pub(crate) struct Fields {
 }
 
 /// `GET /admin/devices/{id}`.
-pub(crate) async fn page(State(state): State<AppState>, frame: Frame, user: Require<may::ReadDevices>, Path(id): Path<String>) -> Result<Response> {
+pub(crate) async fn page(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::ReadDevices>,
+    Path(id): Path<String>,
+) -> Result<Response> {
     let user = user.0;
     let id = named(&id)?;
     let detail = devices::get(&state, &user, id).await?;
     let now = state.now();
     let names = Names::of(&state, &detail.history).await?;
     let chrome = frame.chrome(&user, Place::Devices);
-    let audit_href = if chrome.may_read_audit() { format!("/admin/audit?device={id}") } else { String::new() };
+    let audit_href = if chrome.may_read_audit() {
+        format!("/admin/audit?device={id}")
+    } else {
+        String::new()
+    };
     let device = &detail.device;
     answer(&DevicePage {
         id: id.to_string(),
@@ -61,10 +70,18 @@ pub(crate) async fn page(State(state): State<AppState>, frame: Frame, user: Requ
         seen: moment_or(device.last_seen, now, "never"),
         machine: machine(&detail),
         agent: agent(&detail),
-        users: device.inventory.as_ref().map(|inventory| inventory.users.clone()).unwrap_or_default(),
+        users: device
+            .inventory
+            .as_ref()
+            .map(|inventory| inventory.users.clone())
+            .unwrap_or_default(),
         volumes: cards(&detail, now),
         former: former(&detail, now),
-        history: detail.history.iter().map(|entry| names.event(entry, now, Some(id))).collect(),
+        history: detail
+            .history
+            .iter()
+            .map(|entry| names.event(entry, now, Some(id)))
+            .collect(),
         warnings: warnings(&detail),
         rotation_pending: pending(&detail, None),
         audit_href,
@@ -82,7 +99,10 @@ pub(crate) async fn rotate(
     let id = named(&id)?;
     let volume: Option<VolumeId> = match fields.volume.as_str() {
         "" => None,
-        text => Some(text.parse().map_err(|_| AppError::invalid("volume", "volume: a volume of this device"))?),
+        text => Some(
+            text.parse()
+                .map_err(|_| AppError::invalid("volume", "volume: a volume of this device"))?,
+        ),
     };
     requests::rotate(&state, &user.0, id, volume, "by an administrator").await?;
     let done = if volume.is_some() { "rotate-volume" } else { "rotate" };
@@ -117,14 +137,21 @@ fn tpm(inventory: &Inventory) -> String {
     match &inventory.tpm {
         Tpm::Absent => "None".to_owned(),
         Tpm::NotReady { reason } => format!("Not ready: {reason}"),
-        Tpm::Ready { manufacturer, spec_version } => format!("{spec_version}, ready ({})", manufacturer.trim()),
+        Tpm::Ready {
+            manufacturer,
+            spec_version,
+        } => format!("{spec_version}, ready ({})", manufacturer.trim()),
     }
 }
 
 fn agent(detail: &DeviceDetail) -> Vec<Fact> {
     let device = &detail.device;
     let written = |at: Option<Timestamp>| at.map(|at| format!("{} UTC", exact(at))).unwrap_or_default();
-    let version = device.inventory.as_ref().map(|inventory| inventory.agent_version.clone()).unwrap_or_default();
+    let version = device
+        .inventory
+        .as_ref()
+        .map(|inventory| inventory.agent_version.clone())
+        .unwrap_or_default();
     let mut facts = vec![
         Fact::new("Version", version),
         Fact::new("Enrolled", written(Some(device.enrolled_at))),
@@ -146,13 +173,28 @@ fn warnings(detail: &DeviceDetail) -> Vec<String> {
     if device.duplicate_hardware {
         lines.push("Another device has, or had at enrolment, the same hardware ID. Both are kept apart; look which of them is the real one.".to_owned());
     }
-    lines.extend(device.blocked.iter().map(|blocked| format!("{}: {}", volume_called(detail, &blocked.device), blocked.reason)));
-    lines.extend(device.last_error.iter().map(|error| format!("The agent's last failure: {error}")));
+    lines.extend(
+        device
+            .blocked
+            .iter()
+            .map(|blocked| format!("{}: {}", volume_called(detail, &blocked.device), blocked.reason)),
+    );
+    lines.extend(
+        device
+            .last_error
+            .iter()
+            .map(|error| format!("The agent's last failure: {error}")),
+    );
     lines
 }
 
 fn volume_called(detail: &DeviceDetail, device: &str) -> String {
-    let report = detail.device.inventory.iter().flat_map(|inventory| &inventory.volumes).find(|report| report.device == device);
+    let report = detail
+        .device
+        .inventory
+        .iter()
+        .flat_map(|inventory| &inventory.volumes)
+        .find(|report| report.device == device);
     report.map_or_else(|| device.to_owned(), name_of)
 }
 
@@ -162,23 +204,46 @@ fn name_of(report: &VolumeReport) -> String {
 
 /// Whether the device still owes a replacement: of this volume, or, with `None`, of all volumes.
 fn pending(detail: &DeviceDetail, volume: Option<VolumeId>) -> bool {
-    detail.requests.iter().filter(|request| request.done_at.is_none()).any(|request| match &request.kind {
-        RequestKind::Rotate(rotate) => rotate.volume.is_none() || (volume.is_some() && rotate.volume == volume),
-        RequestKind::Report => false,
-    })
+    detail
+        .requests
+        .iter()
+        .filter(|request| request.done_at.is_none())
+        .any(|request| match &request.kind {
+            RequestKind::Rotate(rotate) => rotate.volume.is_none() || (volume.is_some() && rotate.volume == volume),
+            RequestKind::Report => false,
+        })
 }
 
 fn cards(detail: &DeviceDetail, now: Timestamp) -> Vec<VolumeCard> {
-    let Some(inventory) = &detail.device.inventory else { return Vec::new() };
-    let verdicts = detail.device.compliance.as_ref().map(|compliance| compliance.volumes.as_slice()).unwrap_or_default();
+    let Some(inventory) = &detail.device.inventory else {
+        return Vec::new();
+    };
+    let verdicts = detail
+        .device
+        .compliance
+        .as_ref()
+        .map(|compliance| compliance.volumes.as_slice())
+        .unwrap_or_default();
     inventory
         .volumes
         .iter()
-        .map(|report| card(detail, report, verdicts.iter().find(|verdict| verdict.device == report.device), now))
+        .map(|report| {
+            card(
+                detail,
+                report,
+                verdicts.iter().find(|verdict| verdict.device == report.device),
+                now,
+            )
+        })
         .collect()
 }
 
-fn card(detail: &DeviceDetail, report: &VolumeReport, verdict: Option<&VolumeCompliance>, now: Timestamp) -> VolumeCard {
+fn card(
+    detail: &DeviceDetail,
+    report: &VolumeReport,
+    verdict: Option<&VolumeCompliance>,
+    now: Timestamp,
+) -> VolumeCard {
     let reasons = verdict.map(|verdict| verdict.reasons.as_slice()).unwrap_or_default();
     VolumeCard {
         name: name_of(report),
@@ -186,7 +251,13 @@ fn card(detail: &DeviceDetail, report: &VolumeReport, verdict: Option<&VolumeCom
         icon: words::kind_icon(report.kind),
         id: report.volume.map(|id| id.to_string()).unwrap_or_default(),
         compliance: words::verdict(verdict.map_or(domain::compliance::Verdict::Unknown, |verdict| verdict.verdict)),
-        reasons: reasons.iter().map(|reason| ReasonLine { code: reason.code(), text: reason.sentence().to_owned() }).collect(),
+        reasons: reasons
+            .iter()
+            .map(|reason| ReasonLine {
+                code: reason.code(),
+                text: reason.sentence().to_owned(),
+            })
+            .collect(),
         protection: words::protection(report.protection, report.suspend_count.is_some()),
         conversion: meter(report),
         facts: facts(report),
@@ -201,9 +272,21 @@ fn meter(report: &VolumeReport) -> Meter {
     let percent = u8::try_from(report.encrypted_basis_points.min(10_000) / 100).unwrap_or(100);
     let (tone, words) = words::conversion(report.conversion);
     match report.conversion {
-        FullyEncrypted => Meter { percent: 100, label: words.to_owned(), tone },
-        FullyDecrypted => Meter { percent: 0, label: words.to_owned(), tone },
-        _ => Meter { percent, label: format!("{words}, {percent} %"), tone },
+        FullyEncrypted => Meter {
+            percent: 100,
+            label: words.to_owned(),
+            tone,
+        },
+        FullyDecrypted => Meter {
+            percent: 0,
+            label: words.to_owned(),
+            tone,
+        },
+        _ => Meter {
+            percent,
+            label: format!("{words}, {percent} %"),
+            tone,
+        },
     }
 }
 
@@ -212,13 +295,31 @@ fn facts(report: &VolumeReport) -> Vec<Fact> {
         EncryptionMethod::None => "None",
         other => other.name(),
     };
-    let mut facts = vec![Fact::new("Method", method), Fact::new("Size", size(report.size)), Fact::new("File system", report.file_system.clone())];
-    facts.push(Fact::new("Lock", if report.lock == LockStatus::Locked { "Locked" } else { "Unlocked" }));
+    let mut facts = vec![
+        Fact::new("Method", method),
+        Fact::new("Size", size(report.size)),
+        Fact::new("File system", report.file_system.clone()),
+    ];
+    facts.push(Fact::new(
+        "Lock",
+        if report.lock == LockStatus::Locked {
+            "Locked"
+        } else {
+            "Unlocked"
+        },
+    ));
     if let Some(on) = report.auto_unlock {
         facts.push(Fact::new("Automatic unlock", if on { "On" } else { "Off" }));
     }
     if let Some(count) = report.suspend_count {
-        facts.push(Fact::new("Suspended", if count == 0 { "until resumed by hand".to_owned() } else { format!("for {count} restarts") }));
+        facts.push(Fact::new(
+            "Suspended",
+            if count == 0 {
+                "until resumed by hand".to_owned()
+            } else {
+                format!("for {count} restarts")
+            },
+        ));
     }
     facts.push(Fact::new("Name for the system", report.device.clone()));
     facts
@@ -231,25 +332,52 @@ fn protectors(report: &VolumeReport) -> Vec<ProtectorLine> {
         .map(|protector| {
             let kind = words::protector(protector.kind);
             let automatic = protector.kind == ProtectorType::ExternalKey && report.auto_unlock == Some(true);
-            ProtectorLine { kind: if automatic { format!("{kind} (automatic unlock)") } else { kind.to_owned() }, id: KeyId { id: protector.id.to_string() } }
+            ProtectorLine {
+                kind: if automatic {
+                    format!("{kind} (automatic unlock)")
+                } else {
+                    kind.to_owned()
+                },
+                id: KeyId {
+                    id: protector.id.to_string(),
+                },
+            }
         })
         .collect()
 }
 
 fn keys(detail: &DeviceDetail, volume: Option<VolumeId>, now: Timestamp) -> Vec<KeyLine> {
     let Some(volume) = volume else { return Vec::new() };
-    detail.keys.iter().filter(|key| key.name.volume == volume).map(|key| key_line(key, now)).collect()
+    detail
+        .keys
+        .iter()
+        .filter(|key| key.name.volume == volume)
+        .map(|key| key_line(key, now))
+        .collect()
 }
 
 /// Keys of volumes that the last report does not have.
 fn former(detail: &DeviceDetail, now: Timestamp) -> Vec<KeyLine> {
-    let here: Vec<VolumeId> = detail.device.inventory.iter().flat_map(|inventory| &inventory.volumes).filter_map(|report| report.volume).collect();
-    detail.keys.iter().filter(|key| !here.contains(&key.name.volume)).map(|key| key_line(key, now)).collect()
+    let here: Vec<VolumeId> = detail
+        .device
+        .inventory
+        .iter()
+        .flat_map(|inventory| &inventory.volumes)
+        .filter_map(|report| report.volume)
+        .collect();
+    detail
+        .keys
+        .iter()
+        .filter(|key| !here.contains(&key.name.volume))
+        .map(|key| key_line(key, now))
+        .collect()
 }
 
 fn key_line(key: &KeyRecord, now: Timestamp) -> KeyLine {
     KeyLine {
-        id: KeyId { id: key.name.protector.to_string() },
+        id: KeyId {
+            id: key.name.protector.to_string(),
+        },
         state: words::key_state(key.state),
         proof: words::proof(key.proof),
         proven_at: key.proof_at.map(|at| moment(at, now)),

@@ -1,6 +1,9 @@
 //! The list of devices.
 
-use axum::{extract::{Query, State}, response::Response};
+use axum::{
+    extract::{Query, State},
+    response::Response,
+};
 use serde::Deserialize;
 use store::model::{DeviceQuery, DeviceRow as Row, DeviceSort, Direction, Paging};
 
@@ -41,23 +44,32 @@ pub(crate) async fn page(
     State(state): State<AppState>,
     frame: Frame,
     user: Require<may::ReadDevices>,
-    asked: Option<Query<Asked>>,
+    Query(asked): Query<Asked>,
 ) -> Result<Response> {
     let user = user.0;
-    let asked = asked.map(|query| query.0).unwrap_or_default();
     let number = asked.page.parse().unwrap_or(1_u64).max(1);
     let found = devices::list(&state, &user, asked.query(number)).await?;
     let now = state.now();
-    let filtered = [&asked.q, &asked.compliance, &asked.keys].into_iter().any(|text| !text.trim().is_empty());
+    let filtered = [&asked.q, &asked.compliance, &asked.keys]
+        .into_iter()
+        .any(|text| !text.trim().is_empty());
     answer(&DeviceList {
         chrome: frame.chrome(&user, Place::Devices),
         columns: asked.columns(),
         compliance: asked.compliance_choices(),
         keys: Choice::list(
-            &[("", "All"), ("exposed", "Exposed"), ("not_proven", "Not proven or failed"), ("clash", "Hardware ID clash"), ("retired", "Retired devices too")],
+            &[
+                ("", "All"),
+                ("exposed", "Exposed"),
+                ("not_proven", "Not proven or failed"),
+                ("clash", "Hardware ID clash"),
+                ("retired", "Retired devices too"),
+            ],
             &asked.keys,
         ),
-        pager: pager(number, found.items.len(), found.total, |page| asked.address(page, &asked.sort)),
+        pager: pager(number, found.items.len(), found.total, |page| {
+            asked.address(page, &asked.sort)
+        }),
         rows: found.items.iter().map(|row| line(row, now)).collect(),
         search: asked.q,
         sort: asked.sort,
@@ -93,7 +105,9 @@ impl Asked {
         };
         DeviceQuery {
             search: (!search.is_empty()).then(|| search.to_owned()),
-            verdict: words::VERDICTS.into_iter().find(|verdict| words::verdict_name(*verdict) == self.compliance),
+            verdict: words::VERDICTS
+                .into_iter()
+                .find(|verdict| words::verdict_name(*verdict) == self.compliance),
             exposed: self.keys == "exposed",
             unproven: self.keys == "not_proven",
             duplicate_hardware: self.keys == "clash",
@@ -111,23 +125,55 @@ impl Asked {
 
     fn address(&self, page: u64, sort: &str) -> String {
         let page = if page > 1 { page.to_string() } else { String::new() };
-        address(PATH, &[("q", self.q.trim()), ("compliance", &self.compliance), ("keys", &self.keys), ("sort", sort), ("page", &page)])
+        address(
+            PATH,
+            &[
+                ("q", self.q.trim()),
+                ("compliance", &self.compliance),
+                ("keys", &self.keys),
+                ("sort", sort),
+                ("page", &page),
+            ],
+        )
     }
 
     fn columns(&self) -> Vec<Column> {
         let now = if self.sort.is_empty() { "name" } else { &self.sort };
         let by = |label: &str, name: &str| {
             let ascending = (now.trim_start_matches('-') == name).then(|| !now.starts_with('-'));
-            let other = if ascending == Some(true) { format!("-{name}") } else { name.to_owned() };
-            Column { label: label.to_owned(), href: Some(self.address(1, &other)), ascending }
+            let other = if ascending == Some(true) {
+                format!("-{name}")
+            } else {
+                name.to_owned()
+            };
+            Column {
+                label: label.to_owned(),
+                href: Some(self.address(1, &other)),
+                ascending,
+            }
         };
-        let fixed = |label: &str| Column { label: label.to_owned(), href: None, ascending: None };
-        vec![by("Device", "name"), fixed("Users"), fixed("System"), by("Compliance", "verdict"), fixed("Keys"), by("Last contact", "seen")]
+        let fixed = |label: &str| Column {
+            label: label.to_owned(),
+            href: None,
+            ascending: None,
+        };
+        vec![
+            by("Device", "name"),
+            fixed("Users"),
+            fixed("System"),
+            by("Compliance", "verdict"),
+            fixed("Keys"),
+            by("Last contact", "seen"),
+        ]
     }
 
     fn compliance_choices(&self) -> Vec<Choice> {
         let mut pairs = vec![("", "All")];
-        pairs.extend(words::VERDICTS.into_iter().map(|verdict| (words::verdict_name(verdict), words::verdict_words(verdict).1)));
+        pairs.extend(
+            words::VERDICTS
+                .into_iter()
+                .map(|verdict| (words::verdict_name(verdict), words::verdict_words(verdict).1)),
+        );
         Choice::list(&pairs, &self.compliance)
     }
 }
@@ -171,7 +217,11 @@ mod tests {
 
     #[test]
     fn sorting_by_the_present_column_turns_it_round() {
-        let asked = Asked { q: "lt 0".to_owned(), sort: "seen".to_owned(), ..Asked::default() };
+        let asked = Asked {
+            q: "lt 0".to_owned(),
+            sort: "seen".to_owned(),
+            ..Asked::default()
+        };
         let seen = asked.columns().pop().expect("columns");
         assert_eq!(seen.href.as_deref(), Some("/admin/devices?q=lt+0&sort=-seen"));
         assert_eq!(seen.ascending, Some(true));
@@ -192,7 +242,19 @@ mod tests {
 
     #[test]
     fn unknown_filters_filter_nothing() {
-        let asked = Asked { compliance: "nonsense".to_owned(), keys: "x".to_owned(), sort: "-y".to_owned(), ..Asked::default() };
-        assert_eq!(asked.query(1), DeviceQuery { direction: Direction::Descending, paging: paging(1), ..DeviceQuery::default() });
+        let asked = Asked {
+            compliance: "nonsense".to_owned(),
+            keys: "x".to_owned(),
+            sort: "-y".to_owned(),
+            ..Asked::default()
+        };
+        assert_eq!(
+            asked.query(1),
+            DeviceQuery {
+                direction: Direction::Descending,
+                paging: paging(1),
+                ..DeviceQuery::default()
+            }
+        );
     }
 }

@@ -26,7 +26,13 @@ use crate::{
 };
 
 const HOUR: u64 = 3600;
-const LIFETIMES: [(&str, &str); 5] = [("1", "1 hour"), ("24", "1 day"), ("168", "7 days"), ("720", "30 days"), ("2160", "90 days")];
+const LIFETIMES: [(&str, &str); 5] = [
+    ("1", "1 hour"),
+    ("24", "1 day"),
+    ("168", "7 days"),
+    ("720", "30 days"),
+    ("2160", "90 days"),
+];
 const MOST_USES: u32 = 100_000;
 
 /// The form's fields.
@@ -52,38 +58,97 @@ struct Faults {
 }
 
 /// `GET /admin/enrolment`.
-pub(crate) async fn page(State(state): State<AppState>, frame: Frame, user: Require<may::ManageEnrolment>) -> Result<Response> {
-    let fields = Fields { label: String::new(), uses: "1".to_owned(), lifetime: "24".to_owned() };
-    show(&state, &frame, &user.0, StatusCode::OK, None, &fields, Faults::default()).await
+pub(crate) async fn page(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::ManageEnrolment>,
+) -> Result<Response> {
+    let fields = Fields {
+        label: String::new(),
+        uses: "1".to_owned(),
+        lifetime: "24".to_owned(),
+    };
+    show(
+        &state,
+        &frame,
+        &user.0,
+        StatusCode::OK,
+        None,
+        &fields,
+        Faults::default(),
+    )
+    .await
 }
 
 /// `POST /admin/enrolment`: the token is shown in the answer, once.
-pub(crate) async fn create(State(state): State<AppState>, frame: Frame, user: Require<may::ManageEnrolment>, CsrfForm(fields): CsrfForm<Fields>) -> Result<Response> {
+pub(crate) async fn create(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::ManageEnrolment>,
+    CsrfForm(fields): CsrfForm<Fields>,
+) -> Result<Response> {
     let user = user.0;
     let mut faults = Faults::default();
     let label = fields.label.trim();
     if label.is_empty() || label.len() > 200 {
         faults.label = Some("Say in 1 to 200 characters what the token is for.".to_owned());
     }
-    let uses = fields.uses.trim().parse().ok().filter(|uses| (1..=MOST_USES).contains(uses));
+    let uses = fields
+        .uses
+        .trim()
+        .parse()
+        .ok()
+        .filter(|uses| (1..=MOST_USES).contains(uses));
     if uses.is_none() {
         faults.uses = Some("A number from 1 to 100 000.".to_owned());
     }
-    let hours: Option<u64> = LIFETIMES.iter().find(|(value, _)| *value == fields.lifetime).and_then(|(value, _)| value.parse().ok());
+    let hours: Option<u64> = LIFETIMES
+        .iter()
+        .find(|(value, _)| *value == fields.lifetime)
+        .and_then(|(value, _)| value.parse().ok());
     if hours.is_none() {
         faults.lifetime = Some("Choose one of these.".to_owned());
     }
     let (None, Some(uses), Some(hours)) = (&faults.label, uses, hours) else {
-        return show(&state, &frame, &user, StatusCode::UNPROCESSABLE_ENTITY, None, &fields, faults).await;
+        return show(
+            &state,
+            &frame,
+            &user,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            None,
+            &fields,
+            faults,
+        )
+        .await;
     };
     let created = enrolment::create(&state, &user, label, Duration::from_secs(hours * HOUR), Some(uses)).await?;
-    let fresh = FreshToken { token: created.token, label: label.to_owned() };
-    let again = Fields { label: String::new(), uses: "1".to_owned(), lifetime: "24".to_owned() };
-    show(&state, &frame, &user, StatusCode::OK, Some(fresh), &again, Faults::default()).await
+    let fresh = FreshToken {
+        token: created.token,
+        label: label.to_owned(),
+    };
+    let again = Fields {
+        label: String::new(),
+        uses: "1".to_owned(),
+        lifetime: "24".to_owned(),
+    };
+    show(
+        &state,
+        &frame,
+        &user,
+        StatusCode::OK,
+        Some(fresh),
+        &again,
+        Faults::default(),
+    )
+    .await
 }
 
 /// `POST /admin/enrolment/revoke`.
-pub(crate) async fn revoke(State(state): State<AppState>, user: Require<may::ManageEnrolment>, CsrfForm(chosen): CsrfForm<Chosen>) -> Result<Response> {
+pub(crate) async fn revoke(
+    State(state): State<AppState>,
+    user: Require<may::ManageEnrolment>,
+    CsrfForm(chosen): CsrfForm<Chosen>,
+) -> Result<Response> {
     enrolment::revoke(&state, &user.0, TokenId(chosen.id)).await?;
     Ok(go("/admin/enrolment?done=revoked"))
 }
@@ -145,7 +210,11 @@ fn line(token: &Token, now: Timestamp) -> TokenRow {
     };
     TokenRow {
         id: token.id.0.to_string(),
-        label: if token.note.is_empty() { "–".to_owned() } else { token.note.clone() },
+        label: if token.note.is_empty() {
+            "–".to_owned()
+        } else {
+            token.note.clone()
+        },
         active: state.tone == Tone::Good,
         state,
         uses: match token.uses_left {
@@ -153,7 +222,11 @@ fn line(token: &Token, now: Timestamp) -> TokenRow {
             None => format!("{} of any number", token.used),
         },
         expires: moment_or(token.expires_at, now, "for ever"),
-        by: token.created_by.strip_prefix("user:").unwrap_or(&token.created_by).to_owned(),
+        by: token
+            .created_by
+            .strip_prefix("user:")
+            .unwrap_or(&token.created_by)
+            .to_owned(),
     }
 }
 

@@ -9,20 +9,34 @@ use axum::{
 
 use crate::{
     error::{AppError, Result},
-    web::{assets::{Asset, FAVICON}, frame::go},
+    web::{
+        assets::{Asset, FAVICON},
+        frame::go,
+    },
 };
 
 /// `/assets/{name}`: the address holds a hash of the content, so browsers may keep it for a year.
 pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response> {
     let asset = Asset::find(&format!("/assets/{name}")).ok_or_else(|| AppError::not_found("There is no such file."))?;
-    let said = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
+    let said = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+            .unwrap_or_default()
+    };
     let kept = [
-        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+        (
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=31536000, immutable"),
+        ),
         (header::ETAG, HeaderValue::from_static(asset.etag)),
         (header::VARY, HeaderValue::from_static("accept-encoding")),
         (header::CONTENT_TYPE, HeaderValue::from_static(asset.kind)),
     ];
-    if said(header::IF_NONE_MATCH).split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag) {
+    if said(header::IF_NONE_MATCH)
+        .split(',')
+        .any(|tag| tag.trim().trim_start_matches("W/") == asset.etag)
+    {
         return Ok((StatusCode::NOT_MODIFIED, kept).into_response());
     }
     if !asset.zipped {
@@ -32,7 +46,9 @@ pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Resul
         let coding = [(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))];
         return Ok((kept, coding, Body::from(asset.body)).into_response());
     }
-    let plain = asset.plain().ok_or_else(|| AppError::internal("an embedded file does not unpack"))?;
+    let plain = asset
+        .plain()
+        .ok_or_else(|| AppError::internal("an embedded file does not unpack"))?;
     Ok((kept, Body::from(plain)).into_response())
 }
 
@@ -70,7 +86,9 @@ mod tests {
 
     #[test]
     fn the_style_sheet_loads_nothing_from_elsewhere() {
-        let sheet = Asset::find(crate::web::assets::SITE_CSS).and_then(Asset::plain).expect("the style sheet");
+        let sheet = Asset::find(crate::web::assets::SITE_CSS)
+            .and_then(Asset::plain)
+            .expect("the style sheet");
         let sheet = String::from_utf8(sheet).expect("text");
         assert!(!sheet.contains("@import"));
         for address in sheet.split("url(").skip(1) {

@@ -21,7 +21,7 @@ use crate::{
     state::AppState,
     web::{
         format::{exact, moment},
-        frame::{Frame, page as answer, page_with},
+        frame::{Frame, page as answer, page_with, secret},
         names::Names,
         view::{
             chrome::Place,
@@ -65,6 +65,7 @@ pub(crate) struct Fields {
 /// Lets a file be saved.
 #[derive(Deserialize)]
 pub(crate) struct Save {
+    #[serde(deserialize_with = "secret")]
     save: Zeroizing<String>,
 }
 
@@ -78,12 +79,29 @@ struct Faults {
 }
 
 /// `GET /helpdesk`.
-pub(crate) async fn form(State(state): State<AppState>, frame: Frame, user: Require<may::RecoverAnyDrive>) -> Result<Response> {
-    show(&state, &frame, &user.0, StatusCode::OK, &Fields::default(), Faults::default()).await
+pub(crate) async fn form(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::RecoverAnyDrive>,
+) -> Result<Response> {
+    show(
+        &state,
+        &frame,
+        &user.0,
+        StatusCode::OK,
+        &Fields::default(),
+        Faults::default(),
+    )
+    .await
 }
 
 /// `POST /helpdesk`: the key is shown in the answer, once; or the form again; or the keys to choose from.
-pub(crate) async fn recover(State(state): State<AppState>, frame: Frame, user: Require<may::RecoverAnyDrive>, CsrfForm(fields): CsrfForm<Fields>) -> Result<Response> {
+pub(crate) async fn recover(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::RecoverAnyDrive>,
+    CsrfForm(fields): CsrfForm<Fields>,
+) -> Result<Response> {
     let user = user.0;
     let unusable = StatusCode::UNPROCESSABLE_ENTITY;
     let faults = check(&fields);
@@ -93,7 +111,10 @@ pub(crate) async fn recover(State(state): State<AppState>, frame: Frame, user: R
     let mut found = match recovery::search(&state, &user, &fields.key_id).await {
         Ok(found) => found,
         Err(error) if error.code() == "key_id" => {
-            let faults = Faults { key_id: Some(error.detail().to_owned()), ..Faults::default() };
+            let faults = Faults {
+                key_id: Some(error.detail().to_owned()),
+                ..Faults::default()
+            };
             return show(&state, &frame, &user, unusable, &fields, faults).await;
         }
         Err(error) => return Err(error),
@@ -106,7 +127,18 @@ pub(crate) async fn recover(State(state): State<AppState>, frame: Frame, user: R
     match found.as_slice() {
         [] => {
             let general = Some(nothing(&fields, before));
-            show(&state, &frame, &user, StatusCode::NOT_FOUND, &fields, Faults { general, ..Faults::default() }).await
+            show(
+                &state,
+                &frame,
+                &user,
+                StatusCode::NOT_FOUND,
+                &fields,
+                Faults {
+                    general,
+                    ..Faults::default()
+                },
+            )
+            .await
         }
         [one] => tell(&state, &frame, &user, one, &fields).await,
         several => answer(&choose(&frame, &user, several, fields.clone_for_choice(), state.now())),
@@ -114,7 +146,11 @@ pub(crate) async fn recover(State(state): State<AppState>, frame: Frame, user: R
 }
 
 /// `POST /helpdesk/save`: the key as a file, once, to the session that it was shown to.
-pub(crate) async fn save(State(state): State<AppState>, user: Require<may::RecoverAnyDrive>, CsrfForm(fields): CsrfForm<Save>) -> Result<Response> {
+pub(crate) async fn save(
+    State(state): State<AppState>,
+    user: Require<may::RecoverAnyDrive>,
+    CsrfForm(fields): CsrfForm<Save>,
+) -> Result<Response> {
     let (name, password) = recovery::save(&state, &user.0, &fields.save).await?;
     let text = Zeroizing::new(format!(
         "BitLocker recovery key\r\n\r\nRecovery key ID: {}\r\nRecovery key:    {}\r\n\r\nSaved {} UTC. The device replaces this key at its next contact; then it opens nothing any more.\r\n",
@@ -124,15 +160,27 @@ pub(crate) async fn save(State(state): State<AppState>, user: Require<may::Recov
     ));
     let file = format!("attachment; filename=\"recovery-key-{}.txt\"", name.protector.short());
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
-        (header::CONTENT_DISPOSITION, HeaderValue::from_str(&file).map_err(AppError::internal)?),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        ),
+        (
+            header::CONTENT_DISPOSITION,
+            HeaderValue::from_str(&file).map_err(AppError::internal)?,
+        ),
     ];
     Ok((headers, axum::body::Body::from(axum::body::Bytes::from_owner(text))).into_response())
 }
 
 impl Fields {
     fn clone_for_choice(&self) -> Self {
-        Self { key_id: self.key_id.trim().to_uppercase(), user: self.user.clone(), reason: self.reason.clone(), remark: self.remark.clone(), pick: String::new() }
+        Self {
+            key_id: self.key_id.trim().to_uppercase(),
+            user: self.user.clone(),
+            reason: self.reason.clone(),
+            remark: self.remark.clone(),
+            pick: String::new(),
+        }
     }
 }
 
@@ -167,13 +215,25 @@ fn narrow(found: &mut Vec<FoundKey>, user: &str) {
 fn nothing(fields: &Fields, before: usize) -> String {
     let digits = fields.key_id.trim().to_uppercase();
     if before > 0 {
-        format!("A key with {digits} is stored, but {} is not known to use that device. Make sure who is calling; leave the user name empty to go on without it.", fields.user.trim())
+        format!(
+            "A key with {digits} is stored, but {} is not known to use that device. Make sure who is calling; leave the user name empty to go on without it.",
+            fields.user.trim()
+        )
     } else {
-        format!("No key with {digits} is stored. Ask the caller to read the characters again: B and 8, D and 0 are easily mixed up.")
+        format!(
+            "No key with {digits} is stored. Ask the caller to read the characters again: B and 8, D and 0 are easily mixed up."
+        )
     }
 }
 
-async fn show(state: &AppState, frame: &Frame, user: &CurrentUser, status: StatusCode, fields: &Fields, faults: Faults) -> Result<Response> {
+async fn show(
+    state: &AppState,
+    frame: &Frame,
+    user: &CurrentUser,
+    status: StatusCode,
+    fields: &Fields,
+    faults: Faults,
+) -> Result<Response> {
     let mut reasons = vec![("", "Choose…")];
     reasons.extend(REASONS.map(|reason| (reason, reason)));
     let view = RecoveryForm {
@@ -197,7 +257,14 @@ async fn show(state: &AppState, frame: &Frame, user: &CurrentUser, status: Statu
             hint: "domain\\name. Optional; then only devices that the caller uses are looked at.".to_owned(),
             ..TextField::default()
         },
-        reason: SelectField { name: "reason", label: "Reason".to_owned(), choices: Choice::list(&reasons, &fields.reason), error: faults.reason, required: true, ..SelectField::default() },
+        reason: SelectField {
+            name: "reason",
+            label: "Reason".to_owned(),
+            choices: Choice::list(&reasons, &fields.reason),
+            error: faults.reason,
+            required: true,
+            ..SelectField::default()
+        },
         remark: TextField {
             name: "remark",
             label: "Remark".to_owned(),
@@ -219,7 +286,10 @@ async fn recent(state: &AppState, user: &CurrentUser) -> Result<Vec<Event>> {
         actor: Some(user.actor()),
         action_prefix: Some("key.disclosed".to_owned()),
         direction: Direction::Descending,
-        paging: Paging { offset: 0, limit: RECENT },
+        paging: Paging {
+            offset: 0,
+            limit: RECENT,
+        },
         ..AuditQuery::default()
     };
     let entries = state.store.search_audit(query).await?.items;
@@ -246,7 +316,9 @@ fn choose(frame: &Frame, user: &CurrentUser, several: &[FoundKey], fields: Field
         rows: several
             .iter()
             .map(|found| MatchRow {
-                id: KeyId { id: found.key.name.protector.to_string() },
+                id: KeyId {
+                    id: found.key.name.protector.to_string(),
+                },
                 pick: pick(found.key.name),
                 device: found.hostname.clone(),
                 volume: volume(found),
@@ -258,12 +330,24 @@ fn choose(frame: &Frame, user: &CurrentUser, several: &[FoundKey], fields: Field
     }
 }
 
-async fn tell(state: &AppState, frame: &Frame, user: &CurrentUser, found: &FoundKey, fields: &Fields) -> Result<Response> {
-    let why = Why { reason: fields.reason.clone(), remark: fields.remark.trim().to_owned(), on_behalf_of: fields.user.trim().to_owned() };
+async fn tell(
+    state: &AppState,
+    frame: &Frame,
+    user: &CurrentUser,
+    found: &FoundKey,
+    fields: &Fields,
+) -> Result<Response> {
+    let why = Why {
+        reason: fields.reason.clone(),
+        remark: fields.remark.trim().to_owned(),
+        on_behalf_of: fields.user.trim().to_owned(),
+    };
     let told = recovery::disclose(state, user, found.key.name, &why).await?;
     answer(&RecoveryResult {
         chrome: frame.chrome(user, Place::Recovery),
-        id: KeyId { id: told.name.protector.to_string() },
+        id: KeyId {
+            id: told.name.protector.to_string(),
+        },
         caution: caution(&told),
         facts: facts(found),
         device_href: format!("/admin/devices/{}", told.name.device),
@@ -287,7 +371,9 @@ fn next(told: &Disclosure, found: &FoundKey) -> &'static str {
     match told.state {
         KeyState::Superseded => "The key had been replaced before, so nothing follows.",
         _ if found.retired => "The device is retired: nobody will replace this key. It counts as exposed.",
-        _ => "The key counts as exposed from now on. The device replaces it at its next contact; then this one opens nothing any more.",
+        _ => {
+            "The key counts as exposed from now on. The device replaces it at its next contact; then this one opens nothing any more."
+        }
     }
 }
 

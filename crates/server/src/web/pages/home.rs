@@ -1,6 +1,10 @@
 //! The start, and addresses that do not exist.
 
-use axum::{extract::State, http::{HeaderMap, StatusCode}, response::Response};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 
 use crate::{
     error::{AppError, Result},
@@ -22,5 +26,9 @@ pub(crate) async fn missing() -> AppError {
 
 /// An address that exists, used in a way that it does not know.
 pub(crate) async fn wrong_method() -> AppError {
-    AppError::refused(StatusCode::METHOD_NOT_ALLOWED, "method", "This page cannot be used in this way.")
+    AppError::refused(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method",
+        "This page cannot be used in this way.",
+    )
 }

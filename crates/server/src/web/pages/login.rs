@@ -15,7 +15,7 @@ use crate::{
     session::{CurrentUser, forget_cookie, user_of},
     state::AppState,
     web::{
-        frame::{Frame, go, local, page_with, with_cookie},
+        frame::{Frame, go, local, page_with, secret, with_cookie},
         view::{
             chrome::home_of,
             login::{Login, LoginProblem},
@@ -34,6 +34,7 @@ pub(crate) struct Asked {
 #[derive(Deserialize)]
 pub(crate) struct Fields {
     name: String,
+    #[serde(deserialize_with = "secret")]
     password: Zeroizing<String>,
     #[serde(default)]
     next: String,
@@ -44,8 +45,13 @@ pub(crate) struct Fields {
 pub(crate) struct Nothing {}
 
 /// `GET /login`.
-pub(crate) async fn form(State(state): State<AppState>, frame: Frame, headers: HeaderMap, asked: Option<Query<Asked>>) -> Result<Response> {
-    let next = asked.map(|query| query.0.next).unwrap_or_default();
+pub(crate) async fn form(
+    State(state): State<AppState>,
+    frame: Frame,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Result<Response> {
+    let next = asked.next;
     if let Some(user) = user_of(&headers, &state).await? {
         return Ok(go(local(&next).unwrap_or(home_of(user.role))));
     }
@@ -59,11 +65,18 @@ pub(crate) async fn sign_in(
     headers: HeaderMap,
     SessionlessForm(fields): SessionlessForm<Fields>,
 ) -> Result<Response> {
-    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let name = fields.name.trim().to_owned();
     match sign_in::sign_in(&state, &name, fields.password, agent).await {
         Ok(signed) => {
-            let home = if signed.must_change_password { "/account/password" } else { home_of(signed.role) };
+            let home = if signed.must_change_password {
+                "/account/password"
+            } else {
+                home_of(signed.role)
+            };
             let next = local(&fields.next).filter(|next| !signed.must_change_password && *next != "/");
             Ok(with_cookie(go(next.unwrap_or(home)), Some(signed.cookie)))
         }
@@ -79,11 +92,21 @@ pub(crate) async fn sign_in(
 }
 
 /// `POST /logout`.
-pub(crate) async fn sign_out(State(state): State<AppState>, user: CurrentUser, _: CsrfForm<Nothing>) -> Result<Response> {
+pub(crate) async fn sign_out(
+    State(state): State<AppState>,
+    user: CurrentUser,
+    _: CsrfForm<Nothing>,
+) -> Result<Response> {
     sign_in::sign_out(&state, &user).await?;
     // The browser forgets what it still shows of earlier pages.
-    let clear = [(header::HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""))];
-    Ok(with_cookie((clear, go("/login")).into_response(), Some(forget_cookie())))
+    let clear = [(
+        header::HeaderName::from_static("clear-site-data"),
+        HeaderValue::from_static("\"cache\""),
+    )];
+    Ok(with_cookie(
+        (clear, go("/login")).into_response(),
+        Some(forget_cookie()),
+    ))
 }
 
 fn answer(
@@ -97,5 +120,16 @@ fn answer(
 ) -> Result<Response> {
     let (chrome, cookie) = frame.chrome_for_nobody(state, headers);
     let next = local(&next).unwrap_or_default().to_owned();
-    Ok(with_cookie(page_with(status, &Login { chrome, name, next, problem })?, cookie))
+    Ok(with_cookie(
+        page_with(
+            status,
+            &Login {
+                chrome,
+                name,
+                next,
+                problem,
+            },
+        )?,
+        cookie,
+    ))
 }

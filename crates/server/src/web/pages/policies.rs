@@ -33,10 +33,20 @@ use crate::{
 /// The one policy there is, until policies are deployed to collections.
 const ID: &str = "default";
 const NAME: &str = "Default policy";
-const SECTIONS: [Section; 5] = [Section::Setup, Section::OsDrive, Section::FixedDrive, Section::RemovableDrive, Section::Client];
+const SECTIONS: [Section; 5] = [
+    Section::Setup,
+    Section::OsDrive,
+    Section::FixedDrive,
+    Section::RemovableDrive,
+    Section::Client,
+];
 
 /// `GET /admin/policies`.
-pub(crate) async fn list(State(state): State<AppState>, frame: Frame, user: Require<may::ReadDevices>) -> Result<Response> {
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::ReadDevices>,
+) -> Result<Response> {
     let user = user.0;
     let in_force = policy::get(&state, &user)?;
     let history = policy::history(&state, &user).await?;
@@ -54,7 +64,12 @@ pub(crate) async fn list(State(state): State<AppState>, frame: Frame, user: Requ
 }
 
 /// `GET /admin/policies/{id}`.
-pub(crate) async fn page(State(state): State<AppState>, frame: Frame, user: Require<may::ReadDevices>, Path(id): Path<String>) -> Result<Response> {
+pub(crate) async fn page(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::ReadDevices>,
+    Path(id): Path<String>,
+) -> Result<Response> {
     let user = user.0;
     known(&id)?;
     let in_force = policy::get(&state, &user)?;
@@ -64,16 +79,27 @@ pub(crate) async fn page(State(state): State<AppState>, frame: Frame, user: Requ
         id,
         name: NAME.to_owned(),
         about: about(&in_force, history.first(), &state),
-        sections: SECTIONS.into_iter().map(|section| shown(section, &in_force.policy)).collect(),
+        sections: SECTIONS
+            .into_iter()
+            .map(|section| shown(section, &in_force.policy))
+            .collect(),
     })
 }
 
 /// `GET /admin/policies/{id}/edit`.
-pub(crate) async fn edit(State(state): State<AppState>, frame: Frame, user: Require<may::ManagePolicy>, Path(id): Path<String>) -> Result<Response> {
+pub(crate) async fn edit(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::ManagePolicy>,
+    Path(id): Path<String>,
+) -> Result<Response> {
     let user = user.0;
     known(&id)?;
     let in_force = policy::get(&state, &user)?;
-    let values = reference().iter().map(|setting| (setting.id, setting.value(&in_force.policy))).collect();
+    let values = reference()
+        .iter()
+        .map(|setting| (setting.id, setting.value(&in_force.policy)))
+        .collect();
     answer(&PolicyForm {
         chrome: frame.chrome(&user, Place::Policies),
         id,
@@ -106,7 +132,11 @@ pub(crate) async fn save(
     match read(&in_force.policy, &values) {
         Ok(policy) => {
             let version = policy::update(&state, &user, policy, &changes(&in_force.policy, &values)).await?;
-            let done = if u64::from(version) == revision { "policy-same" } else { "policy" };
+            let done = if u64::from(version) == revision {
+                "policy-same"
+            } else {
+                "policy"
+            };
             Ok(go(&format!("/admin/policies/{ID}?done={done}")))
         }
         Err(faults) => {
@@ -116,7 +146,15 @@ pub(crate) async fn save(
                 name: NAME.to_owned(),
                 revision,
                 sections: sections(&values, &faults),
-                faults: reference().iter().filter_map(|setting| Some((setting.id.to_owned(), format!("{}: {}", setting.title, faults.get(setting.id)?)))).collect(),
+                faults: reference()
+                    .iter()
+                    .filter_map(|setting| {
+                        Some((
+                            setting.id.to_owned(),
+                            format!("{}: {}", setting.title, faults.get(setting.id)?),
+                        ))
+                    })
+                    .collect(),
             };
             page_with(StatusCode::UNPROCESSABLE_ENTITY, &view)
         }
@@ -124,7 +162,11 @@ pub(crate) async fn save(
 }
 
 fn known(id: &str) -> Result<()> {
-    if id == ID { Ok(()) } else { Err(AppError::not_found("There is no such policy.")) }
+    if id == ID {
+        Ok(())
+    } else {
+        Err(AppError::not_found("There is no such policy."))
+    }
 }
 
 /// What the form says of each setting; a switch that is off is absent from it.
@@ -164,11 +206,23 @@ fn changes(before: &Policy, values: &BTreeMap<&'static str, String>) -> String {
 }
 
 fn summary(policy: &Policy) -> String {
-    let ids = [("OS", "os.encryption", "setup.encryption_method_os"), ("fixed", "fixed.encryption", "setup.encryption_method_fixed"), ("removable", "removable.encryption", "setup.encryption_method_removable")];
+    let ids = [
+        ("OS", "os.encryption", "setup.encryption_method_os"),
+        ("fixed", "fixed.encryption", "setup.encryption_method_fixed"),
+        ("removable", "removable.encryption", "setup.encryption_method_removable"),
+    ];
     let part = |(name, encryption, method): (&str, &str, &str)| {
-        let said = |id| domain::policy::setting(id).map(|setting| label(setting, &setting.value(policy))).unwrap_or_default();
+        let said = |id| {
+            domain::policy::setting(id)
+                .map(|setting| label(setting, &setting.value(policy)))
+                .unwrap_or_default()
+        };
         let required = domain::policy::setting(encryption).is_some_and(|setting| setting.value(policy) == "require");
-        if required { format!("{name}: {}", said(method)) } else { format!("{name}: {}", said(encryption).to_lowercase()) }
+        if required {
+            format!("{name}: {}", said(method))
+        } else {
+            format!("{name}: {}", said(encryption).to_lowercase())
+        }
     };
     ids.map(part).join(" · ")
 }
@@ -177,15 +231,23 @@ fn about(in_force: &InForce, last: Option<&PolicyVersion>, state: &AppState) -> 
     let mut facts = vec![Fact::new("Revision", in_force.version.to_string())];
     if let Some(last) = last {
         let by = last.by.strip_prefix("user:").unwrap_or(&last.by);
-        facts.push(Fact::new("changed", format!("{} by {by}", moment_or(Some(last.at), state.now(), "").words)));
+        facts.push(Fact::new(
+            "changed",
+            format!("{} by {by}", moment_or(Some(last.at), state.now(), "").words),
+        ));
     }
     facts.push(Fact::new("reaches", "all devices"));
     facts
 }
 
 fn shown(section: Section, policy: &Policy) -> PolicySection {
-    let facts = of(section).map(|setting| Fact::new(setting.title, label(setting, &setting.value(policy)))).collect();
-    PolicySection { title: section.title(), facts }
+    let facts = of(section)
+        .map(|setting| Fact::new(setting.title, label(setting, &setting.value(policy))))
+        .collect();
+    PolicySection {
+        title: section.title(),
+        facts,
+    }
 }
 
 fn of(section: Section) -> impl Iterator<Item = &'static Setting> {
@@ -196,7 +258,11 @@ fn label(setting: &Setting, value: &str) -> String {
     match setting.kind {
         SettingKind::Switch => if value == "true" { "On" } else { "Off" }.to_owned(),
         SettingKind::Number { unit, .. } => format!("{value} {unit}"),
-        SettingKind::Choice(choices) => choices.iter().find(|choice| choice.value == value).map_or(value, |choice| choice.label).to_owned(),
+        SettingKind::Choice(choices) => choices
+            .iter()
+            .find(|choice| choice.value == value)
+            .map_or(value, |choice| choice.label)
+            .to_owned(),
     }
 }
 
@@ -204,7 +270,15 @@ fn sections(values: &BTreeMap<&'static str, String>, faults: &BTreeMap<String, S
     let one = |section: Section| FormSection {
         title: section.title(),
         about: about_section(section),
-        fields: of(section).map(|setting| field(setting, values.get(setting.id).map(String::as_str).unwrap_or_default(), faults.get(setting.id))).collect(),
+        fields: of(section)
+            .map(|setting| {
+                field(
+                    setting,
+                    values.get(setting.id).map(String::as_str).unwrap_or_default(),
+                    faults.get(setting.id),
+                )
+            })
+            .collect(),
     };
     SECTIONS.into_iter().map(one).collect()
 }
@@ -222,14 +296,37 @@ fn about_section(section: Section) -> &'static str {
 fn field(setting: &'static Setting, value: &str, fault: Option<&String>) -> Field {
     let (label, hint, error) = (setting.title.to_owned(), setting.help.to_owned(), fault.cloned());
     match setting.kind {
-        SettingKind::Switch => Field::Check(CheckField { name: setting.id, label, on: value == "true", hint }),
+        SettingKind::Switch => Field::Check(CheckField {
+            name: setting.id,
+            label,
+            on: value == "true",
+            hint,
+        }),
         SettingKind::Number { min, max, unit } => {
             let hint = format!("{min} to {max}. {hint}");
-            Field::Text(TextField { name: setting.id, label, value: value.to_owned(), kind: "number", hint, error, unit, required: true, max: 9, ..TextField::default() })
+            Field::Text(TextField {
+                name: setting.id,
+                label,
+                value: value.to_owned(),
+                kind: "number",
+                hint,
+                error,
+                unit,
+                required: true,
+                max: 9,
+                ..TextField::default()
+            })
         }
         SettingKind::Choice(choices) => {
             let pairs: Vec<_> = choices.iter().map(|choice| (choice.value, choice.label)).collect();
-            Field::Select(SelectField { name: setting.id, label, choices: Choice::list(&pairs, value), hint, error, required: false })
+            Field::Select(SelectField {
+                name: setting.id,
+                label,
+                choices: Choice::list(&pairs, value),
+                hint,
+                error,
+                required: false,
+            })
         }
     }
 }
@@ -246,7 +343,11 @@ mod tests {
             .filter(|(_, value)| value != "false")
             .map(|(id, value)| (id.to_owned(), value))
             .collect();
-        given.extend(changes.iter().map(|(id, value)| ((*id).to_owned(), (*value).to_owned())));
+        given.extend(
+            changes
+                .iter()
+                .map(|(id, value)| ((*id).to_owned(), (*value).to_owned())),
+        );
         given
     }
 
@@ -260,9 +361,16 @@ mod tests {
 
     #[test]
     fn every_fault_is_named_at_once_and_nothing_is_taken() {
-        let given = filled(&[("os.min_pin_length", "3"), ("client.check_interval_minutes", "soon"), ("os.encryption", "perhaps")]);
+        let given = filled(&[
+            ("os.min_pin_length", "3"),
+            ("client.check_interval_minutes", "soon"),
+            ("os.encryption", "perhaps"),
+        ]);
         let faults = read(&Policy::default(), &values(&given)).expect_err("three faults");
-        assert_eq!(faults.keys().map(String::as_str).collect::<Vec<_>>(), ["client.check_interval_minutes", "os.encryption", "os.min_pin_length"]);
+        assert_eq!(
+            faults.keys().map(String::as_str).collect::<Vec<_>>(),
+            ["client.check_interval_minutes", "os.encryption", "os.min_pin_length"]
+        );
     }
 
     #[test]
@@ -276,6 +384,9 @@ mod tests {
     #[test]
     fn the_audit_says_what_was_changed() {
         let values = values(&filled(&[("os.encryption", "require")]));
-        assert_eq!(changes(&Policy::default(), &values), "os.encryption require (before: not_configured)");
+        assert_eq!(
+            changes(&Policy::default(), &values),
+            "os.encryption require (before: not_configured)"
+        );
     }
 }

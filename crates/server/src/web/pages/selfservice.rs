@@ -25,7 +25,12 @@ use crate::{
 
 use super::{device::in_use, helpdesk::volume};
 
-const REASONS: [&str; 4] = ["BIOS or TPM changed", "Operating system files modified", "Lost PIN or passphrase", "Other"];
+const REASONS: [&str; 4] = [
+    "BIOS or TPM changed",
+    "Operating system files modified",
+    "Lost PIN or passphrase",
+    "Other",
+];
 const NOTICE: &str = "Getting a key is recorded with your name, the time and the reason. The key is replaced once the computer has started.";
 const HELPDESK: &str = "For everything else, ask your help desk or IT department.";
 
@@ -46,38 +51,80 @@ struct Faults {
 }
 
 /// `GET /selfservice`.
-pub(crate) async fn form(State(state): State<AppState>, frame: Frame, user: Require<may::RecoverOwnDrive>) -> Result<Response> {
-    show(&state, &frame, &user.0, StatusCode::OK, &Fields::default(), Faults::default()).await
+pub(crate) async fn form(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::RecoverOwnDrive>,
+) -> Result<Response> {
+    show(
+        &state,
+        &frame,
+        &user.0,
+        StatusCode::OK,
+        &Fields::default(),
+        Faults::default(),
+    )
+    .await
 }
 
 /// `POST /selfservice`: the key is shown in the answer, once.
-pub(crate) async fn recover(State(state): State<AppState>, frame: Frame, user: Require<may::RecoverOwnDrive>, CsrfForm(fields): CsrfForm<Fields>) -> Result<Response> {
+pub(crate) async fn recover(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::RecoverOwnDrive>,
+    CsrfForm(fields): CsrfForm<Fields>,
+) -> Result<Response> {
     let user = user.0;
     if !REASONS.contains(&fields.reason.as_str()) {
-        let faults = Faults { reason: Some("Choose a reason.".to_owned()), ..Faults::default() };
+        let faults = Faults {
+            reason: Some("Choose a reason.".to_owned()),
+            ..Faults::default()
+        };
         return show(&state, &frame, &user, StatusCode::UNPROCESSABLE_ENTITY, &fields, faults).await;
     }
     let found = match recovery::search_own(&state, &user, &fields.key_id).await {
         Ok(found) => found,
         Err(error) if error.code() == "key_id" => {
-            let faults = Faults { key_id: Some(error.detail().to_owned()), ..Faults::default() };
+            let faults = Faults {
+                key_id: Some(error.detail().to_owned()),
+                ..Faults::default()
+            };
             return show(&state, &frame, &user, StatusCode::UNPROCESSABLE_ENTITY, &fields, faults).await;
         }
         Err(error) => return Err(error),
     };
     let Some(one) = only(&found) else {
         let general = Some(if found.is_empty() {
-            format!("None of your drives has a key with {}. Compare the characters with the screen: B and 8, D and 0 are easily mixed up.", fields.key_id.trim().to_uppercase())
+            format!(
+                "None of your drives has a key with {}. Compare the characters with the screen: B and 8, D and 0 are easily mixed up.",
+                fields.key_id.trim().to_uppercase()
+            )
         } else {
             "Several of your drives have keys that begin so. Enter the whole key ID.".to_owned()
         });
-        return show(&state, &frame, &user, StatusCode::NOT_FOUND, &fields, Faults { general, ..Faults::default() }).await;
+        return show(
+            &state,
+            &frame,
+            &user,
+            StatusCode::NOT_FOUND,
+            &fields,
+            Faults {
+                general,
+                ..Faults::default()
+            },
+        )
+        .await;
     };
-    let why = Why { reason: fields.reason, ..Why::default() };
+    let why = Why {
+        reason: fields.reason,
+        ..Why::default()
+    };
     let told = recovery::disclose_own(&state, &user, one.key.name, &why).await?;
     answer(&SelfServiceResult {
         chrome: frame.chrome(&user, Place::SelfService),
-        id: KeyId { id: told.name.protector.to_string() },
+        id: KeyId {
+            id: told.name.protector.to_string(),
+        },
         drive: format!("{}, {}", one.hostname, volume(one)),
         helpdesk: HELPDESK.to_owned(),
         password: told.password,
@@ -87,10 +134,19 @@ pub(crate) async fn recover(State(state): State<AppState>, frame: Frame, user: R
 /// The one key that was meant: the newest when the same volume is known on several devices.
 fn only(found: &[FoundKey]) -> Option<&FoundKey> {
     let (first, rest) = found.split_first()?;
-    rest.iter().all(|other| other.key.name.protector == first.key.name.protector).then_some(first)
+    rest.iter()
+        .all(|other| other.key.name.protector == first.key.name.protector)
+        .then_some(first)
 }
 
-async fn show(state: &AppState, frame: &Frame, user: &CurrentUser, status: StatusCode, fields: &Fields, faults: Faults) -> Result<Response> {
+async fn show(
+    state: &AppState,
+    frame: &Frame,
+    user: &CurrentUser,
+    status: StatusCode,
+    fields: &Fields,
+    faults: Faults,
+) -> Result<Response> {
     let mut reasons = vec![("", "Choose…")];
     reasons.extend(REASONS.map(|reason| (reason, reason)));
     let view = SelfService {
@@ -108,7 +164,14 @@ async fn show(state: &AppState, frame: &Frame, user: &CurrentUser, status: Statu
             max: 64,
             ..TextField::default()
         },
-        reason: SelectField { name: "reason", label: "Why is the key needed?".to_owned(), choices: Choice::list(&reasons, &fields.reason), error: faults.reason, required: true, ..SelectField::default() },
+        reason: SelectField {
+            name: "reason",
+            label: "Why is the key needed?".to_owned(),
+            choices: Choice::list(&reasons, &fields.reason),
+            error: faults.reason,
+            required: true,
+            ..SelectField::default()
+        },
         problem: faults.general,
         helpdesk: HELPDESK.to_owned(),
     };
@@ -120,11 +183,21 @@ async fn drives(state: &AppState, user: &CurrentUser) -> Result<Vec<OwnDrive>> {
     let mut drives = Vec::new();
     for device in recovery::own_devices(state, user).await? {
         let keys: Vec<KeyRecord> = state.store.keys_of_device(device.id).await?;
-        for record in state.store.volumes(device.id).await?.iter().filter(|record| record.present) {
+        for record in state
+            .store
+            .volumes(device.id)
+            .await?
+            .iter()
+            .filter(|record| record.present)
+        {
             let Some(report) = &record.report else { continue };
             let key = keys.iter().find(|key| key.name.volume == record.volume && in_use(key));
             drives.push(OwnDrive {
-                icon: if report.kind == domain::volume::VolumeKind::Os { icons::DEVICE_LAPTOP } else { words::kind_icon(report.kind) },
+                icon: if report.kind == domain::volume::VolumeKind::Os {
+                    icons::DEVICE_LAPTOP
+                } else {
+                    words::kind_icon(report.kind)
+                },
                 device: device.hostname.clone(),
                 volume: words::volume_name(report.letter.as_deref(), Some(&report.label), words::kind(report.kind)),
                 digits: key.map(|key| key.name.protector.short()).unwrap_or_default(),

@@ -30,12 +30,16 @@ pub(crate) struct Fields {
 
 /// `POST /theme`, from any page, with or without a session.
 pub(crate) async fn choose(State(state): State<AppState>, request: Request) -> Result<Response, Response> {
-    let user = user_of(request.headers(), &state).await.map_err(IntoResponse::into_response)?;
+    let user = user_of(request.headers(), &state)
+        .await
+        .map_err(IntoResponse::into_response)?;
     let fields = match user {
         Some(_) => CsrfForm::<Fields>::from_request(request, &state).await?.0,
         None => SessionlessForm::<Fields>::from_request(request, &state).await?.0,
     };
     let theme = Theme::from_name(&fields.theme).name();
-    let cookie = HeaderValue::from_str(&format!("{THEME_COOKIE}={theme}; Path=/; Max-Age={KEPT_SECONDS}; Secure; HttpOnly; SameSite=Lax"));
+    let cookie = HeaderValue::from_str(&format!(
+        "{THEME_COOKIE}={theme}; Path=/; Max-Age={KEPT_SECONDS}; Secure; HttpOnly; SameSite=Lax"
+    ));
     Ok(with_cookie(go(local(&fields.back).unwrap_or("/")), cookie.ok()))
 }
