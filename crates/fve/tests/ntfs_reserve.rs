@@ -242,3 +242,35 @@ fn free_space_in_small_pieces_is_refused_with_figures() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_fragmented_mft_with_an_attribute_list_is_read() {
+    let volume = Volume::make(16, 512, 4096);
+    let before = volume.mounted(|root| {
+        ntfs_support::fragment_mft(root, true);
+        ntfs_support::hashes(root)
+    });
+    assert!(before.len() > 1000);
+    let list = volume.info(&["-v", "-i", "0"]);
+    assert!(list.contains("$ATTRIBUTE_LIST"), "{list}");
+    let regions = reserve(&volume);
+    volume.check_clean();
+    volume.check_files(&regions);
+    assert_eq!(volume.mounted(ntfs_support::hashes), before);
+    ntfs::release(&volume.device()).unwrap();
+    volume.check_clean();
+    assert_eq!(volume.mounted(ntfs_support::hashes), before);
+}
+
+#[test]
+fn a_volume_too_fragmented_to_rearrange_is_refused_with_the_reason() {
+    let volume = Volume::make(16, 512, 4096);
+    volume.mounted(|root| ntfs_support::fragment_mft(root, false));
+    match ntfs::plan(&volume.device(), &REQUEST, NOW) {
+        Err(NtfsError::Unsupported(why)) => assert!(
+            why.contains("attribute list") || why.contains("too fragmented to grow"),
+            "{why}"
+        ),
+        other => panic!("{other:?}"),
+    }
+}

@@ -62,7 +62,7 @@ impl<'a> Volume<'a> {
         self.mft = first.stream(self.geo.clusters)?;
         // Further pieces are described by records in the pieces before them.
         for piece in self.list(&own)?.unwrap_or_default() {
-            if piece.kind != DATA || piece.vcn == 0 {
+            if piece.kind != DATA || !piece.name_is("") || piece.vcn == 0 {
                 continue;
             }
             if piece.vcn != self.mft.clusters() {

@@ -170,6 +170,11 @@ impl Volume {
         }
     }
 
+    /// What ntfsinfo says.
+    pub(crate) fn info(&self, args: &[&str]) -> String {
+        text(&output(Command::new("ntfsinfo").arg("-f").args(args).arg(self.path())))
+    }
+
     pub(crate) fn system_files(&self) -> Vec<String> {
         self.mounted(|root| list(&root.join("System Volume Information")))
     }
@@ -278,6 +283,24 @@ pub(crate) fn fragment(root: &Path) {
     }
     for even in (0..number).step_by(2) {
         fs::remove_file(root.join(format!("piece {even:05}"))).unwrap();
+    }
+}
+
+/// Breaks $MFT into so many pieces that it needs an attribute list; with `room`
+/// there is free space and unused records afterwards.
+pub(crate) fn fragment_mft(root: &Path, room: bool) {
+    fs::write(root.join("piece of some size"), vec![0; 4 << 20]).unwrap();
+    fragment(root);
+    let mut number = 0;
+    while fs::write(root.join(format!("small {number:05}")), [0xDD; 100]).is_ok() {
+        number += 1;
+    }
+    for entry in fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if name == "piece of some size" || (room && name.starts_with("small") && name.ends_with('7')) {
+            fs::remove_file(path).unwrap();
+        }
     }
 }
 
