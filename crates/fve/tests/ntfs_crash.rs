@@ -1,5 +1,7 @@
 //! The power fails before every single write of an apply or a release.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod ntfs_support;
 
 use std::io;
@@ -124,9 +126,9 @@ fn a_volume_in_use_between_crash_and_second_plan_loses_nothing() {
         let before = Volume::from_bytes(&image, 4096).mounted(hashes_of_all);
         let plan = ntfs::plan(&MemoryDevice::new(image.clone()), &REQUEST, NOW).unwrap();
         let steps = plan.describe();
-        for crash in 0..steps.len() {
+        for (crash, step) in steps.iter().enumerate() {
             // ntfs-3g does not mount while the mirror of $MFT is one write behind.
-            if steps[crash].contains("mirror") {
+            if step.contains("mirror") {
                 continue;
             }
             let crashed = Failing::new(&image, crash);

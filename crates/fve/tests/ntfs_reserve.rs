@@ -1,5 +1,7 @@
 //! The reservation, judged by ntfs-3g: real `mkntfs` volumes, mounted, filled and checked.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod ntfs_support;
 
 use fve::io::{FileDevice, ReadAt};
