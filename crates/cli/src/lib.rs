@@ -1,9 +1,11 @@
 //! The programs' commands. `main` functions are in `src/bin`; everything that talks to a terminal is in this crate.
 
+mod admin;
 pub mod demo;
 pub mod logging;
 pub mod program;
 pub mod secret;
+mod serve;
 pub mod system;
 pub mod terminal;
-pub mod volume;
+mod volume;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::volume;
+use crate::{admin, demo, serve, volume};
 
 /// Manages BitLocker across a fleet.
 #[derive(Debug, Parser)]
@@ -15,6 +15,13 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the server: recovery service, portals, jobs
+    Serve(serve::Args),
+    /// Look after a server
+    #[command(subcommand)]
+    Admin(admin::Command),
+    /// The whole product on one machine, with three simulated devices on real volumes
+    Demo(demo::Args),
     /// Look at, open and export one BitLocker volume
     #[command(subcommand)]
     Volume(volume::Command),
@@ -26,6 +33,9 @@ enum Command {
 /// In words for the person at the terminal.
 pub fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
+        Command::Serve(args) => serve::run(args),
+        Command::Admin(command) => admin::run(command),
+        Command::Demo(args) => demo::run(args),
         Command::Volume(command) => volume::run(command),
     }
 }

@@ -4,3 +4,7 @@ pub mod leaks;
 pub mod ntfs;
 pub mod oracle;
 pub mod person;
+pub mod poll;
+pub mod process;
+pub mod story;
+pub mod watch;

@@ -11,7 +11,7 @@ use crate::secret;
 /// Exactly one of them.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub(super) struct CredentialArgs {
+pub(crate) struct CredentialArgs {
     /// File with the 48-digit recovery password ('-': standard input)
     #[arg(long, value_name = "FILE")]
     recovery_password_file: Option<PathBuf>,

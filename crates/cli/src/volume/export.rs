@@ -16,7 +16,7 @@ const CHUNK: usize = 4 << 20;
 
 /// `claviger volume export`
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// The volume: an image file or a block device
     image: PathBuf,
     #[command(flatten)]

@@ -11,7 +11,7 @@ use crate::terminal::say;
 
 /// `claviger volume info`
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// The volume: an image file or a block device
     image: PathBuf,
     /// As JSON

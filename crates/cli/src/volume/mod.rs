@@ -8,8 +8,8 @@ mod info;
 
 /// `claviger volume …`
 #[derive(Debug, Subcommand)]
-#[expect(private_interfaces, reason = "options are parsed by clap and carried out here")]
-pub enum Command {
+
+pub(crate) enum Command {
     /// Show what a volume says of itself; needs no key and writes nothing
     Info(info::Args),
     /// Write the whole plain text of a volume to a file or to standard output
@@ -20,7 +20,7 @@ pub enum Command {
 ///
 /// # Errors
 /// In words for the person at the terminal.
-pub fn run(command: &Command) -> anyhow::Result<()> {
+pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Info(args) => info::run(args),
         Command::Export(args) => export::run(args),

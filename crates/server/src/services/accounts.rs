@@ -154,7 +154,7 @@ pub fn role_from_name(name: &str) -> Option<Role> {
         .find(|role| role_name(*role) == name)
 }
 
-fn checked_name(name: &str) -> Result<&str> {
+pub(crate) fn checked_name(name: &str) -> Result<&str> {
     let name = name.trim();
     let sign_fits = |sign: char| sign.is_alphanumeric() || matches!(sign, '.' | '-' | '_' | '@' | '\\' | ' ');
     if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(sign_fits) {

@@ -10,6 +10,7 @@ pub mod policy;
 pub mod recovery;
 pub mod requests;
 pub mod sessions;
+pub mod set_up;
 pub mod sign_in;
 
 pub(crate) mod random_text;
