@@ -195,6 +195,20 @@ impl<D: WriteAt> UnlockedVolume<D> {
 }
 
 impl<D: ReadAt> UnlockedVolume<D> {
+    /// What the present or last encryption takes in; `None` on a volume without a conversion log of ours.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn conversion_mode(&self) -> Result<Option<ConversionMode>, Error> {
+        let state = &self.state();
+        let Some(log) = &state.log else {
+            return Ok(None);
+        };
+        let mut page = [0; 512];
+        self.read_view(state, log.page, &mut page)?;
+        Ok(read_page(&page, state.metadata.dataset.volume))
+    }
+
     /// How far the conversion has come.
     pub fn progress(&self) -> Progress {
         self.progress_of(&self.state())

@@ -6,6 +6,7 @@ mod recovery_password;
 pub use bek::{Bek, BekError};
 pub use recovery_password::{RecoveryPassword, RecoveryPasswordError};
 
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 /// Implements a `Debug` that tells nothing.
@@ -72,6 +73,15 @@ impl VolumeMasterKey {
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
+    }
+
+    /// A key of its own for another purpose, which whoever has this key can derive and which tells nothing about it.
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        let mut hash = Sha256::new();
+        hash.update(*self.0);
+        hash.update(Sha256::digest(purpose));
+        Zeroizing::new(hash.finalize().into())
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8; 32] {

@@ -4,6 +4,7 @@ mod copies;
 mod eow;
 mod geometry;
 mod info;
+mod method;
 mod open;
 mod protectors;
 mod status;

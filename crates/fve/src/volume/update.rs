@@ -15,6 +15,8 @@ use crate::secret::VolumeMasterKey;
 pub(crate) struct Edit<'a, 'c> {
     pub(crate) header: BlockHeader,
     pub(super) datums: Vec<Datum>,
+    /// Number of the encryption method.
+    pub(super) method: u16,
     pub(super) ctx: &'a mut Context<'c>,
     nonces: NonceSource,
     vmk: &'a VolumeMasterKey,
@@ -55,6 +57,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
         let mut edit = Edit {
             header: old.header,
             datums: old.datums.clone(),
+            method: old.dataset.method,
             ctx,
             nonces,
             vmk: &self.vmk,
@@ -63,12 +66,16 @@ impl<D: WriteAt> UnlockedVolume<D> {
         let Edit {
             header,
             datums,
+            method,
             mut nonces,
             ..
         } = edit;
         let nonce = nonces.draw()?;
         let mut dataset = old.dataset;
         dataset.next_nonce = nonces.next();
+        if method != dataset.method {
+            (dataset.method, dataset.preferred_method) = (method, method);
+        }
         let area = metadata_area(&header, &dataset, &datums, self.vmk.as_bytes(), nonce)?;
         let metadata = read_metadata(&area)?;
         if let Err(error) = self.write_copies(state, &area) {
