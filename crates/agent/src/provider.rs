@@ -118,6 +118,15 @@ pub trait EncryptableVolume {
     /// `IsAutoUnlockEnabled`: the protector used. [`Code::NotDataVolume`].
     fn is_auto_unlock_enabled(&mut self) -> Result<Option<ProtectorId>>;
 
+    /// `ClearAllAutoUnlockKeys` of the operating system volume. [`Code::NotOsVolume`].
+    fn clear_all_auto_unlock_keys(&mut self) -> Result<()> {
+        Err(Code::NotSupported.into())
+    }
+    /// `IsAutoUnlockKeyStored` on the operating system volume. [`Code::NotOsVolume`].
+    fn is_auto_unlock_key_stored(&mut self) -> Result<bool> {
+        Err(Code::NotSupported.into())
+    }
+
     /// `Encrypt`: starts and returns; 0 when already encrypted. [`Code::CannotEncryptNoKey`].
     fn encrypt(&mut self, method: EncryptionMethod, extent: EncryptionExtent) -> Result<()>;
     /// `Decrypt`: starts and returns. [`Code::AutounlockEnabled`].

@@ -4,7 +4,7 @@
 
 mod common;
 
-use agent::platform::linux::tpm::{PcrSelection, SealedKey, Tpm, TpmAddress, TpmError};
+use agent::platform::linux::tpm::{PcrSelection, PinAuth, SealedKey, Tpm, TpmAddress, TpmError};
 use agent::provider::{Code, ProviderError};
 use common::swtpm::Swtpm;
 use rand_chacha::ChaCha20Rng;
@@ -22,7 +22,8 @@ fn code(error: TpmError) -> Code {
 
 fn seal(swtpm: &Swtpm, pin: Option<&str>) -> (Tpm, SealedKey) {
     let tpm = Tpm::new(swtpm.address());
-    let sealed = tpm.seal(&KEY, PcrSelection::UEFI, pin, &mut rng()).unwrap();
+    let pin = pin.map(|pin| PinAuth::new(pin, &mut rng()));
+    let sealed = tpm.seal(&KEY, PcrSelection::UEFI, pin.as_ref(), &mut rng()).unwrap();
     (tpm, sealed)
 }
 
@@ -147,7 +148,8 @@ fn the_key_does_not_cross_the_bus_in_the_clear() {
     let swtpm = Swtpm::start();
     let (proxy, seen) = swtpm.listen_in();
     let tpm = Tpm::new(TpmAddress::Unix(proxy));
-    let sealed = tpm.seal(&KEY, PcrSelection::UEFI, Some("271828"), &mut rng()).unwrap();
+    let pin = PinAuth::new("271828", &mut rng());
+    let sealed = tpm.seal(&KEY, PcrSelection::UEFI, Some(&pin), &mut rng()).unwrap();
     tpm.unseal(&sealed, Some("271828"), &mut rng()).unwrap();
     let seen = seen.lock().unwrap();
     assert!(seen.len() > 2000, "the proxy saw {} bytes", seen.len());

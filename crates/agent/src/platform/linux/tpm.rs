@@ -16,6 +16,7 @@ use self::wire::{Cc, Reader, Writer};
 pub use self::blob::SealedKey;
 pub use self::error::TpmError;
 pub use self::pcr::PcrSelection;
+pub use self::pin::PinAuth;
 pub use self::transport::TpmAddress;
 
 mod blob;
@@ -23,6 +24,7 @@ mod connection;
 mod error;
 mod kdf;
 mod pcr;
+mod pin;
 mod session;
 mod transport;
 mod wire;
@@ -92,7 +94,7 @@ impl Tpm {
         &self,
         key: &[u8; 32],
         pcrs: PcrSelection,
-        pin: Option<&str>,
+        pin: Option<&PinAuth>,
         rng: &mut dyn CryptoRng,
     ) -> Result<SealedKey, TpmError> {
         let mut connection = Connection::open(&self.address)?;
@@ -102,7 +104,8 @@ impl Tpm {
                 seal(connection, parent, session, key, pcrs, pin, rng)
             })
         })?;
-        let opened = connection.with_primary(|connection, parent| open(connection, parent, &sealed, pin, rng))?;
+        let opened =
+            connection.with_primary(|connection, parent| open(connection, parent, &sealed, pin_value(pin), rng))?;
         if *opened == *key {
             Ok(sealed)
         } else {
@@ -125,7 +128,8 @@ impl Tpm {
             return Err(TpmError::WrongPin);
         }
         let mut connection = Connection::open(&self.address)?;
-        connection.with_primary(|connection, parent| open(connection, parent, sealed, pin, rng))
+        let pin = pin.map(|pin| PinAuth::with_salt(pin, sealed.pin_salt));
+        connection.with_primary(|connection, parent| open(connection, parent, sealed, pin_value(pin.as_ref()), rng))
     }
 }
 
@@ -169,16 +173,10 @@ fn seal(
     session: &mut Session,
     key: &[u8; 32],
     pcrs: PcrSelection,
-    pin: Option<&str>,
+    pin: Option<&PinAuth>,
     rng: &mut dyn CryptoRng,
 ) -> Result<SealedKey, TpmError> {
     let pcr_digest = connection.pcr_digest(pcrs)?;
-    let mut pin_salt = [0; 16];
-    if pin.is_some() {
-        rng.fill_bytes(&mut pin_salt);
-    }
-    let auth = pin.map(|pin| auth_value(&pin_salt, pin));
-    let auth: &[u8] = auth.as_ref().map_or(&[], |auth| auth.as_slice());
     let attributes = SEALED_ATTRIBUTES | if pin.is_some() { 0 } else { NO_LOCKOUT };
     let template = Writer::new()
         .u16(ALG_KEYEDHASH)
@@ -188,7 +186,7 @@ fn seal(
         .u16(ALG_NULL)
         .sized(&[])
         .finish();
-    let sensitive = Writer::new().sized(auth).sized(key).finish();
+    let sensitive = Writer::new().sized(pin_value(pin)).sized(key).finish();
     let parameters = Writer::new().sized(&sensitive).sized(&template).u16(0).u32(0).finish();
     let response = session.run(
         connection,
@@ -207,7 +205,7 @@ fn seal(
         needs_pin: pin.is_some(),
         pcrs,
         pcr_digest,
-        pin_salt,
+        pin_salt: pin.map_or([0; 16], |pin| pin.salt),
         parent_name: parent.name,
         public,
         private,
@@ -218,14 +216,12 @@ fn open(
     connection: &mut Connection,
     parent: &PrimaryKey,
     sealed: &SealedKey,
-    pin: Option<&str>,
+    auth: &[u8],
     rng: &mut dyn CryptoRng,
 ) -> Result<Zeroizing<[u8; 32]>, TpmError> {
     if parent.name != sealed.parent_name {
         return Err(TpmError::OtherTpm);
     }
-    let auth = pin.map(|pin| auth_value(&sealed.pin_salt, pin));
-    let auth: &[u8] = auth.as_ref().map_or(&[], |auth| auth.as_slice());
     let session = Session::start(connection, parent, SessionKind::Policy, rng)?;
     let response = connection.with_session(session, |connection, session| {
         connection.policy_pcr(session.handle, sealed.pcrs, &sealed.pcr_digest)?;
@@ -275,8 +271,6 @@ fn policy(pcrs: PcrSelection, pcr_digest: &[u8; 32], needs_pin: bool) -> [u8; 32
     }
 }
 
-/// A PIN as authorization value. No stretching: the TPM counts wrong guesses, and outside of it there is nothing to guess
-/// against.
-fn auth_value(salt: &[u8; 16], pin: &str) -> Zeroizing<[u8; 32]> {
-    Zeroizing::new(sha256(&[b"Claviger TPM PIN 1", salt, pin.as_bytes()]))
+fn pin_value(pin: Option<&PinAuth>) -> &[u8] {
+    pin.map_or(&[], |pin| pin.value.as_slice())
 }
