@@ -130,6 +130,7 @@ mod tests {
             walk(Some(&[0..30, 90..110, 170..175]), Direction::Encrypt),
             [20..80, 90..100, 170..190]
         );
-        assert_eq!(walk(Some(&[0..10]), Direction::Encrypt), [200..200]);
+        let nothing_left = Range { start: 200, end: 200 };
+        assert_eq!(walk(Some(&[0..10, 11..12]), Direction::Encrypt), [nothing_left]);
     }
 }

@@ -40,7 +40,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
         let log = Self::log_of(state)?;
         match self.next_chunk(state, &log, direction)? {
             None => self.finish(state, ctx, &log, direction)?,
-            Some(chunk) => self.convert_chunk(state, ctx, &log, direction, chunk)?,
+            Some(chunk) => self.convert_chunk(state, ctx, &log, direction, &chunk)?,
         }
         Ok(self.progress_of(state))
     }
@@ -64,7 +64,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
         ctx: &mut Context<'_>,
         log: &LogArea,
         direction: Direction,
-        chunk: Chunk,
+        chunk: &Chunk,
     ) -> Result<(), Error> {
         let len = usize::try_from(chunk.range.end - chunk.range.start).map_err(io::Error::other)?;
         let mut ciphertext = vec![0; len];

@@ -13,7 +13,6 @@ pub(crate) struct SectorCipher {
     sector_size: usize,
 }
 
-#[expect(clippy::large_enum_variant, reason = "one exists per open volume")]
 enum Inner {
     Xts128(Xts<Aes128>),
     Xts256(Xts<Aes256>),
@@ -59,10 +58,10 @@ impl SectorCipher {
             Inner::Cbc128(aes) => self.each(offset, data, |at, sector| cbc::decrypt(aes, at, sector)),
             Inner::Cbc256(aes) => self.each(offset, data, |at, sector| cbc::decrypt(aes, at, sector)),
             Inner::Elephant128 { data: aes, tweak } => {
-                self.each(offset, data, |at, s| elephant_decrypt(aes, tweak, at, s))
+                self.each(offset, data, |at, s| elephant_decrypt(aes, tweak, at, s));
             }
             Inner::Elephant256 { data: aes, tweak } => {
-                self.each(offset, data, |at, s| elephant_decrypt(aes, tweak, at, s))
+                self.each(offset, data, |at, s| elephant_decrypt(aes, tweak, at, s));
             }
         }
     }
@@ -76,10 +75,10 @@ impl SectorCipher {
             Inner::Cbc128(aes) => self.each(offset, data, |at, sector| cbc::encrypt(aes, at, sector)),
             Inner::Cbc256(aes) => self.each(offset, data, |at, sector| cbc::encrypt(aes, at, sector)),
             Inner::Elephant128 { data: aes, tweak } => {
-                self.each(offset, data, |at, s| elephant_encrypt(aes, tweak, at, s))
+                self.each(offset, data, |at, s| elephant_encrypt(aes, tweak, at, s));
             }
             Inner::Elephant256 { data: aes, tweak } => {
-                self.each(offset, data, |at, s| elephant_encrypt(aes, tweak, at, s))
+                self.each(offset, data, |at, s| elephant_encrypt(aes, tweak, at, s));
             }
         }
     }

@@ -23,14 +23,14 @@ impl<C: BlockSizeUser<BlockSize = U16> + BlockEncrypt + BlockDecrypt> Xts<C> {
     /// Encrypts whole sectors of which the first has number `sector`.
     pub(crate) fn encrypt(&self, sector: u64, sector_size: usize, data: &mut [u8]) {
         self.run(sector, sector_size, data, |cipher, blocks| {
-            cipher.encrypt_blocks_inout(blocks)
+            cipher.encrypt_blocks_inout(blocks);
         });
     }
 
     /// Decrypts whole sectors of which the first has number `sector`.
     pub(crate) fn decrypt(&self, sector: u64, sector_size: usize, data: &mut [u8]) {
         self.run(sector, sector_size, data, |cipher, blocks| {
-            cipher.decrypt_blocks_inout(blocks)
+            cipher.decrypt_blocks_inout(blocks);
         });
     }
 

@@ -34,7 +34,7 @@ impl EowMap {
         device.read_at(offset, &mut sector).map_err(unreadable)?;
         let info = read_eow_info(&sector)?;
         let sector_size = u64::from(boot.sector_size);
-        if info.chunk_size == 0 || u64::from(info.chunk_size) % sector_size != 0 {
+        if info.chunk_size == 0 || !u64::from(info.chunk_size).is_multiple_of(sector_size) {
             return Err(FormatError::Range {
                 what: "the EOW chunk size",
                 value: info.chunk_size.into(),
@@ -51,7 +51,7 @@ impl EowMap {
             let mut area = vec![0; BITMAP_LEN];
             device.read_at(offset, &mut area).map_err(unreadable)?;
             let bitmap = read_eow_bitmap(&area)?;
-            if bitmap.region_offset % sector_size != 0 {
+            if !bitmap.region_offset.is_multiple_of(sector_size) {
                 return Err(FormatError::Range {
                     what: "the place of an EOW region",
                     value: bitmap.region_offset,

@@ -37,14 +37,20 @@ impl Geometry {
         let start = metadata.header.header_offset;
         let end = start.checked_add(header_len).filter(|&end| end <= size);
         let header = match end {
-            Some(end) if start % sector == 0 && header_len % sector == 0 && header_len <= MAX_HEADER_LEN => start..end,
+            Some(end)
+                if start.is_multiple_of(sector)
+                    && header_len.is_multiple_of(sector)
+                    && header_len <= MAX_HEADER_LEN =>
+            {
+                start..end
+            }
             _ => return Err(Error::Unsupported("the place of the relocated header")),
         };
         let area_len = METADATA_LEN as u64;
         let mut areas = Vec::with_capacity(3);
         for start in metadata.header.copies {
             match start.checked_add(area_len) {
-                Some(end) if end <= size && start % sector == 0 => areas.push(start..end),
+                Some(end) if end <= size && start.is_multiple_of(sector) => areas.push(start..end),
                 _ => return Err(Error::Unsupported("the place of a metadata copy")),
             }
         }
