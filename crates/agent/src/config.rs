@@ -123,6 +123,7 @@ impl Config {
         for volume in &mut config.volumes {
             volume.path = base.join(&volume.path);
         }
+        config.check_volumes()?;
         Ok(config)
     }
 
@@ -165,6 +166,8 @@ impl Config {
             if self.volumes[..index].iter().any(|other| other.path == volume.path) {
                 return Err(field_error(format!("volume[{index}].path"), "names a volume twice"));
             }
+            // The path is the volume's name in reports.
+            check_text(&format!("volume[{index}].path"), &volume.path.to_string_lossy())?;
             if let Some(letter) = &volume.letter {
                 check_text(&format!("volume[{index}].letter"), letter)?;
                 if self.volumes[..index]

@@ -11,6 +11,7 @@ use domain::ledger::Ledger;
 use domain::plan::{Blocked, Plan, RotateRequest, Situation};
 use domain::policy::Policy;
 use domain::time::{Clock, Timestamp};
+use protocol::limits::{MAX_BLOCKED, MAX_DONE};
 use protocol::messages::{CheckInRequest, CheckInResponse, RequestKind};
 use rand_core::CryptoRng;
 
@@ -193,7 +194,8 @@ impl Agent {
         }
         self.memory.reported_digest = Some(seen.digest.clone());
         self.memory.report_asked = false;
-        self.memory.reported_done.extend(self.memory.done.drain(..));
+        let reported = self.memory.done.len().min(MAX_DONE);
+        self.memory.reported_done.extend(self.memory.done.drain(..reported));
         self.memory.ledger = answer.ledger.clone();
         Ok(answer)
     }
@@ -204,8 +206,8 @@ impl Agent {
             inventory: inventory.then(|| seen.inventory.clone()),
             policy_digest: self.memory.policy.as_ref().map(|(digest, _)| digest.clone()),
             blocked: self.memory.blocked.clone(),
-            last_error: self.memory.last_error.clone(),
-            done: self.memory.done.clone(),
+            last_error: self.memory.last_error.as_deref().map(observe::bounded_words),
+            done: self.memory.done.iter().take(MAX_DONE).copied().collect(),
         };
         let client = self.client()?;
         self.hooks.before("check_in");
@@ -258,7 +260,13 @@ impl Agent {
         };
         let policy = self.memory.policy.as_ref().map(|(_, policy)| policy.clone());
         let plan = domain::plan::plan(&policy.unwrap_or_default(), &seen.inventory, ledger, &situation);
-        self.memory.blocked = [seen.unreadable.clone(), plan.blocked.clone()].concat();
+        let blocked = seen.unreadable.iter().chain(&plan.blocked).take(MAX_BLOCKED);
+        self.memory.blocked = blocked
+            .map(|blocked| Blocked {
+                device: blocked.device.clone(),
+                reason: observe::bounded_words(&blocked.reason),
+            })
+            .collect();
         plan
     }
 

@@ -1,9 +1,9 @@
 //! Looking: what the volumes and the machine are like right now.
 
-use domain::inventory::{Inventory, ProtectorReport, VolumeReport};
+use domain::inventory::{Inventory, ProtectorReport, Tpm, VolumeReport};
 use domain::plan::Blocked;
 use domain::volume::{ConversionStatus, EncryptionExtent, EncryptionMethod, LockStatus, ProtectionStatus, VolumeKind};
-use protocol::limits::{MAX_PROTECTORS, MAX_TEXT, MAX_VOLUMES};
+use protocol::limits::{MAX_PROTECTORS, MAX_TEXT, MAX_VOLUMES, MAX_WORDS};
 
 use crate::provider::{Code, Conversion, EncryptableVolume, Provider, ProviderError, Result};
 
@@ -49,7 +49,7 @@ pub fn observe(provider: &mut dyn Provider, facts: &Facts) -> Result<Observation
         portable: facts.portable,
         virtual_machine: facts.virtual_machine,
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-        tpm: provider.tpm(),
+        tpm: tpm(provider),
         users: facts.users.clone(),
         volumes,
     };
@@ -60,6 +60,22 @@ pub fn observe(provider: &mut dyn Provider, facts: &Facts) -> Result<Observation
         digest,
         unreadable,
     })
+}
+
+fn tpm(provider: &mut dyn Provider) -> Tpm {
+    match provider.tpm() {
+        Tpm::Absent => Tpm::Absent,
+        Tpm::NotReady { reason } => Tpm::NotReady {
+            reason: bounded_words(&reason),
+        },
+        Tpm::Ready {
+            manufacturer,
+            spec_version,
+        } => Tpm::Ready {
+            manufacturer: bounded(manufacturer),
+            spec_version: bounded(spec_version),
+        },
+    }
 }
 
 fn report(volume: &mut dyn EncryptableVolume) -> Result<VolumeReport> {
@@ -172,9 +188,19 @@ fn when_locked<T>(answer: Result<T>, otherwise: T) -> Result<T> {
     }
 }
 
-/// Cuts a text to what the protocol carries, at a character's boundary.
-fn bounded(mut text: String) -> String {
-    let mut end = text.len().min(MAX_TEXT);
+/// Makes a short text what the protocol carries: bounded, and without control characters, which anybody who names a
+/// volume could put there.
+fn bounded(text: String) -> String {
+    cut(text.replace(char::is_control, " "), MAX_TEXT)
+}
+
+/// Makes a sentence what the protocol carries.
+pub(crate) fn bounded_words(text: &str) -> String {
+    cut(text.replace(char::is_control, " "), MAX_WORDS)
+}
+
+fn cut(mut text: String, most: usize) -> String {
+    let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
         end -= 1;
     }

@@ -49,6 +49,7 @@ fn each_mistake_names_its_field() {
         ("\"/dev/tpmrm0\"", "\" \"", "`tpm`"),
         ("\"c.img\"", "\"/dev/sdb1\"", "`volume[1].path`"),
         ("\"C:\"", "\"\"", "`volume[0].letter`"),
+        ("c.img", "c\\u0007.img", "`volume[0].path`"),
         ("\"removable\"", "\"os\"", "`volume[1].kind`"),
         ("\"removable\"", "\"floppy\"", "floppy"),
         ("hostname = \"PC-1\"", long.as_str(), "`facts.hostname`"),

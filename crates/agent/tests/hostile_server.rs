@@ -70,19 +70,21 @@ async fn a_server_of_another_authority_gets_no_request() {
 }
 
 #[tokio::test]
-async fn a_server_that_only_speaks_tls_1_2_is_refused() {
+async fn a_server_that_only_speaks_tls_1_2_gets_no_request() {
     let authority = Authority::new();
-    let server = TestServer::start_with(
-        &authority,
-        &[&rustls::version::TLS12],
-        handler(|_| async { Reply::Hang }),
-    )
-    .await;
+    let requests = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&requests);
+    let handler = handler(move |_| {
+        seen.fetch_add(1, Ordering::SeqCst);
+        async { Reply::Hang }
+    });
+    let server = TestServer::start_with(&authority, &[&rustls::version::TLS12], handler).await;
     let error = client(&server.address, &authority, Timeouts::default())
         .check_in(&check_in())
         .await
         .unwrap_err();
     assert!(matches!(error, ClientError::Unreachable { .. }), "{error:?}");
+    assert_eq!(requests.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]

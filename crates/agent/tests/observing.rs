@@ -98,6 +98,12 @@ fn facts_come_from_the_firmware_and_the_system_and_overrides_win() {
     assert_eq!(facts.users, ["ada"], "who never signed in has no home");
     assert!(facts.portable && !facts.virtual_machine);
 
+    let bare = Facts::read(&root.path().join("home"), &Default::default());
+    assert_eq!(
+        (bare.hostname.as_str(), bare.hardware_id.as_str()),
+        ("localhost", "unknown")
+    );
+
     write("sys/class/dmi/id/sys_vendor", "QEMU\n");
     assert!(Facts::read(root.path(), &overrides).virtual_machine);
     assert_eq!(

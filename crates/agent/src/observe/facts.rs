@@ -31,13 +31,21 @@ impl Facts {
         let dmi = |name: &str| first_line(&root.join("sys/class/dmi/id").join(name));
         let manufacturer = dmi("sys_vendor");
         let model = dmi("product_name");
-        let serial = Some(dmi("product_serial")).filter(|s| means_something(s));
+        // Some containers and boards have none of these; enrolment needs a name for the machine all the same.
+        let ids = [
+            dmi("product_serial"),
+            dmi("product_uuid"),
+            first_line(&root.join("etc/machine-id")),
+            "unknown".to_owned(),
+        ];
+        let hardware_id = ids.into_iter().find(|id| means_something(id)).unwrap_or_default();
+        let hostname = Some(first_line(&root.join("proc/sys/kernel/hostname"))).filter(|name| !name.is_empty());
         let chosen = |given: &Option<String>, found: String| bounded(given.clone().unwrap_or(found));
         Self {
-            hostname: chosen(&overrides.hostname, first_line(&root.join("proc/sys/kernel/hostname"))),
+            hostname: chosen(&overrides.hostname, hostname.unwrap_or_else(|| "localhost".to_owned())),
             os: chosen(&overrides.os, release_field(&release, "PRETTY_NAME")),
             os_version: chosen(&overrides.os_version, release_field(&release, "VERSION_ID")),
-            hardware_id: chosen(&overrides.hardware_id, serial.unwrap_or_else(|| dmi("product_uuid"))),
+            hardware_id: chosen(&overrides.hardware_id, hardware_id),
             portable: overrides.portable.unwrap_or_else(|| is_portable(&dmi("chassis_type"))),
             virtual_machine: overrides
                 .virtual_machine

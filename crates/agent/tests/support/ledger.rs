@@ -1,5 +1,6 @@
 //! A server that keeps a ledger in memory and answers as the protocol says.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use domain::ids::{DeviceId, ProtectorId, RequestId, VolumeId};
@@ -10,9 +11,10 @@ use domain::policy::{AutoUnlock, Encryption, Policy};
 use domain::time::Timestamp;
 use protocol::messages::{
     CheckInRequest, CheckInResponse, EnrolRequest, EnrolResponse, EscrowRequest, EscrowResponse, RenewRequest, Request,
-    RequestKind, WaitResponse,
+    RequestKind, WaitRequest, WaitResponse,
 };
 use protocol::sealing::{Binding, RecoveryPrivateKey};
+use protocol::validate::read;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -103,6 +105,7 @@ pub struct Server {
     pub book: Arc<Mutex<Book>>,
     pub authority: Authority,
     pub recovery_key: RecoveryPrivateKey,
+    latest_wait: AtomicUsize,
     /// Ends a held request.
     pub call: Notify,
     /// A request was answered.
@@ -115,6 +118,7 @@ impl Server {
             book: Arc::clone(book),
             authority: Authority::new(),
             recovery_key: RecoveryPrivateKey::derive(1, &[9; 32]),
+            latest_wait: AtomicUsize::new(0),
             call: Notify::new(),
             answered: Notify::new(),
         })
@@ -161,7 +165,7 @@ impl Server {
         assert_eq!(incoming.has_certificate, path != "enrol", "{path}");
         match path.as_str() {
             "enrol" => {
-                let request: EnrolRequest = serde_json::from_slice(&incoming.body).unwrap();
+                let request: EnrolRequest = read(&incoming.body).unwrap();
                 if request.token != TOKEN {
                     let problem = serde_json::json!({"code": "token_unknown", "detail": "This token is not valid."});
                     return Reply::Json(403, problem);
@@ -170,14 +174,21 @@ impl Server {
                 self.issue(&request.certificate_request)
             }
             "renew" => {
-                let request: RenewRequest = serde_json::from_slice(&incoming.body).unwrap();
+                let request: RenewRequest = read(&incoming.body).unwrap();
                 self.book.lock().unwrap().renew_after = Timestamp(i64::MAX);
                 self.issue(&request.certificate_request)
             }
-            "check-in" => self.check_in(serde_json::from_slice(&incoming.body).unwrap()),
-            "escrow" => self.escrow(&serde_json::from_slice(&incoming.body).unwrap()),
+            "check-in" => self.check_in(read(&incoming.body).unwrap()),
+            "escrow" => self.escrow(&read(&incoming.body).unwrap()),
             "wait" => {
+                read::<WaitRequest>(&incoming.body).unwrap();
+                let mine = self.latest_wait.fetch_add(1, Ordering::SeqCst) + 1;
                 self.call.notified().await;
+                if self.latest_wait.load(Ordering::SeqCst) != mine {
+                    // Nobody listens here any more: the call is for a later one.
+                    self.call.notify_one();
+                    return Reply::Hang;
+                }
                 json(&WaitResponse { check_in_now: true })
             }
             other => panic!("{other}"),

@@ -193,7 +193,8 @@ impl EncryptableVolume for Handle {
         1 << 20
     }
     fn label(&mut self) -> String {
-        "LABEL".to_owned()
+        // A label that somebody chose to annoy us with.
+        format!("LABEL\u{1b}[31m{}", "ä".repeat(200))
     }
     fn file_system(&mut self) -> String {
         "NTFS".to_owned()
