@@ -172,22 +172,133 @@ fn a_removable_volume_survives_a_kill_at_every_stage_before_it_is_encrypted_and_
 }
 
 #[test]
-fn decrypting_gives_back_the_plain_volume_as_it_was() {
-    let device = Device::new();
-    let before = device.hash(FIXED);
+fn decrypting_gives_back_a_plain_volume_with_its_content() {
+    let device = Device::without_tpm();
+    let before = device.noise(FIXED);
     let mut provider = device.provider();
-    let mut volume = device.volume(&mut provider, FIXED);
+    let volume = &mut *device.volume(&mut provider, FIXED);
     volume.protect_key_with_numerical_password(None, None).unwrap();
     volume
         .encrypt(EncryptionMethod::XtsAes128, EncryptionExtent::Full)
         .unwrap();
     while !volume.convert_some().unwrap() {}
-    assert_ne!(device.hash(FIXED), before);
+    assert_ne!(device.noise(FIXED), before);
     volume.decrypt().unwrap();
-    assert_eq!(status(&mut *volume), ConversionStatus::DecryptionInProgress);
+    assert_eq!(status(volume), ConversionStatus::DecryptionInProgress);
+    assert_eq!(volume.protection_status().unwrap(), ProtectionStatus::Off);
+    // Killed in the middle: the rest is decrypted without anybody's help.
+    assert!(!volume.convert_some().unwrap());
+    let mut provider = device.provider();
+    let volume = &mut *device.volume(&mut provider, FIXED);
     while !volume.convert_some().unwrap() {}
-    assert_eq!(status(&mut *volume), ConversionStatus::FullyDecrypted);
+    assert_eq!(status(volume), ConversionStatus::FullyDecrypted);
     assert_eq!(volume.persistent_volume_id().unwrap(), None);
     assert_eq!(code(volume.key_protectors(None)), Code::NotActivated);
     assert_eq!(volume.label(), "Data");
+    assert_eq!(device.noise(FIXED), before);
+}
+
+#[test]
+fn a_removable_volume_that_was_pulled_out_is_locked() {
+    let device = Device::without_tpm();
+    let mut provider = device.provider();
+    {
+        let volume = &mut *device.volume(&mut provider, REMOVABLE);
+        volume.protect_key_with_numerical_password(None, None).unwrap();
+        encrypt(volume);
+    }
+    let (here, away) = (device.path(REMOVABLE), device.path("elsewhere.img"));
+    std::fs::rename(&here, &away).unwrap();
+    assert_eq!(provider.volumes().unwrap().len(), 2);
+    std::fs::rename(&away, &here).unwrap();
+    assert_eq!(
+        device.volume(&mut provider, REMOVABLE).lock_status().unwrap(),
+        LockStatus::Locked
+    );
+}
+
+#[test]
+fn two_programs_that_change_one_volume_wait_for_each_other() {
+    let device = Device::without_tpm();
+    device
+        .volume(&mut device.provider(), FIXED)
+        .protect_key_with_numerical_password(None, None)
+        .unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut provider = device.provider();
+                for _ in 0..5 {
+                    let mut volume = device.volume(&mut provider, FIXED);
+                    volume.protect_key_with_external_key(None, None).unwrap();
+                }
+            });
+        }
+    });
+    let mut provider = device.provider();
+    let volume = &mut *device.volume(&mut provider, FIXED);
+    assert_eq!(volume.key_protectors(None).unwrap().len(), 21);
+}
+
+#[test]
+fn a_wiped_state_directory_costs_automatic_unlocking_and_nothing_else() {
+    let device = Device::new();
+    let mut provider = device.provider();
+    device.encrypt_os(&mut provider);
+    let (password, key) = {
+        let volume = &mut *device.volume(&mut provider, FIXED);
+        let id = volume.protect_key_with_numerical_password(None, None).unwrap();
+        let key = volume.protect_key_with_external_key(None, None).unwrap();
+        volume.enable_auto_unlock(key).unwrap();
+        encrypt(volume);
+        (volume.key_protector_numerical_password(id).unwrap(), key)
+    };
+    std::fs::remove_dir_all(device.path("state")).unwrap();
+    let mut provider = device.provider();
+    let volume = &mut *device.volume(&mut provider, FIXED);
+    assert_eq!(volume.lock_status().unwrap(), LockStatus::Locked);
+    volume.unlock_with_numerical_password(&password).unwrap();
+    assert_eq!(volume.is_auto_unlock_enabled().unwrap(), None);
+    volume.enable_auto_unlock(key).unwrap();
+    assert_eq!(
+        device.volume(&mut device.provider(), FIXED).lock_status().unwrap(),
+        LockStatus::Unlocked
+    );
+}
+
+#[test]
+fn the_stored_key_of_automatic_unlocking_is_not_in_the_clear() {
+    let device = Device::new();
+    let mut provider = device.provider();
+    device.encrypt_os(&mut provider);
+    let volume = &mut *device.volume(&mut provider, FIXED);
+    let key = volume.protect_key_with_external_key(None, Some(&[0xA7; 32])).unwrap();
+    volume.enable_auto_unlock(key).unwrap();
+    let stored = std::fs::read_to_string(device.path("state/auto-unlock.json")).unwrap();
+    assert!(!stored.contains("167,167,167"), "{stored}");
+    assert!(!stored.to_lowercase().contains("a7a7a7"), "{stored}");
+}
+
+#[test]
+fn the_method_is_chosen_when_encryption_begins_and_the_password_from_before_still_opens() {
+    let device = Device::without_tpm();
+    let mut provider = device.provider();
+    for (name, method) in [
+        (FIXED, EncryptionMethod::XtsAes256),
+        (REMOVABLE, EncryptionMethod::XtsAes128),
+    ] {
+        let volume = &mut *device.volume(&mut provider, name);
+        let id = volume.protect_key_with_numerical_password(None, None).unwrap();
+        let password = volume.key_protector_numerical_password(id).unwrap();
+        let evidence = volume.metadata().unwrap();
+        volume.encrypt(method, EncryptionExtent::Full).unwrap();
+        while !volume.convert_some().unwrap() {}
+        assert_eq!(volume.encryption_method().unwrap(), method);
+        let parsed = fve::RecoveryPassword::parse(&password).unwrap();
+        for metadata in [evidence, volume.metadata().unwrap()] {
+            assert!(fve::verify(&metadata, &parsed).is_ok());
+        }
+        assert!(device.cryptsetup_opens(name, &password));
+        assert!(!volume.label().is_empty(), "the content is still there");
+    }
 }

@@ -22,6 +22,8 @@ pub(crate) const FIXED: &str = "fixed.img";
 pub(crate) const REMOVABLE: &str = "removable.img";
 
 const MIB: u64 = 48;
+/// Where in each volume random bytes lie, in clusters that are not in use.
+const NOISE: u64 = 20 << 20;
 
 struct NoClock;
 
@@ -128,6 +130,14 @@ impl Device {
         child.wait().unwrap().success()
     }
 
+    /// What was written in the middle of each volume, as it is on disk now.
+    pub(crate) fn noise(&self, name: &str) -> Vec<u8> {
+        let mut noise = vec![0; 1 << 16];
+        let device = FileDevice::open_read(self.path(name)).unwrap();
+        device.read_at(NOISE, &mut noise).unwrap();
+        noise
+    }
+
     /// SHA-256 of a file's bytes on disk.
     pub(crate) fn hash(&self, name: &str) -> [u8; 32] {
         hash(&FileDevice::open_read(self.path(name)).unwrap())
@@ -172,13 +182,13 @@ fn make_ntfs(path: &std::path::Path, label: &str) {
         .status()
         .expect("mkntfs is installed");
     assert!(made.success());
-    // Something to tell encrypted from plain, in clusters that are not in use.
+    // Something to tell encrypted from plain.
     let mut noise = vec![0; 1 << 16];
     rng().fill_bytes(&mut noise);
     std::os::unix::fs::FileExt::write_all_at(
         &std::fs::OpenOptions::new().write(true).open(path).unwrap(),
         &noise,
-        20 << 20,
+        NOISE,
     )
     .unwrap();
 }

@@ -68,8 +68,8 @@ impl LinuxProvider {
         memory: &mut Memory,
         volume: &Volume<FileDevice>,
     ) -> Result<Option<VolumeMasterKey>> {
-        if let Some(key) = memory.key.take()
-            && let Some(key) = opens(volume, &Credential::Vmk(&key))?
+        if let Some(key) = &memory.key
+            && let Some(key) = opens(volume, &Credential::Vmk(key))?
         {
             return Ok(Some(key));
         }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::LinuxProvider;
 use super::access::Access;
-use super::slot::Slot;
+use super::slot::{Memory, Slot};
 use crate::provider::{Code, Conversion, EncryptableVolume, Result};
 
 pub(super) use state::is_suspended;
@@ -38,8 +38,13 @@ impl<'a> LinuxVolume<'a> {
     }
 
     /// A removable volume may be absent; for another that is an error of its own when it is used.
+    /// One that is pulled out is locked by that.
     pub(super) fn is_attached(&self) -> Result<bool> {
-        Ok(self.kind() != VolumeKind::Removable || self.slot.is_attached()?)
+        if self.kind() != VolumeKind::Removable || self.slot.is_attached()? {
+            return Ok(true);
+        }
+        *self.slot.memory() = Memory::default();
+        Ok(false)
     }
 
     /// Opens the volume for looking.

@@ -92,14 +92,18 @@ impl LinuxVolume<'_> {
     }
 
     pub(super) fn delete(&self, id: ProtectorId) -> Result<()> {
+        let used = match self.kind() {
+            VolumeKind::Os => None,
+            VolumeKind::Fixed | VolumeKind::Removable => self.auto_unlock_protector()?,
+        };
+        let bound = used == Some(id);
         let id = kinds::guid(id);
-        let used = self.auto_unlock_entry()?;
         let emptied = self.change(|volume, ctx| {
             let protectors = real_protectors(volume)?;
             if !protectors.iter().any(|info| info.id == id) {
                 return Err(Code::InvalidArgument.into());
             }
-            if used.is_some_and(|entry| entry.protector == id) {
+            if bound {
                 return Err(Code::VolumeBoundAlready.into());
             }
             let decrypted = volume.conversion_status() == ConversionStatus::FullyDecrypted;
