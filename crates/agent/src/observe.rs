@@ -191,7 +191,11 @@ fn when_locked<T>(answer: Result<T>, otherwise: T) -> Result<T> {
 /// Makes a short text what the protocol carries: bounded, and without control characters, which anybody who names a
 /// volume could put there.
 fn bounded(text: String) -> String {
-    cut(text.replace(char::is_control, " "), MAX_TEXT)
+    let text = match text.contains(char::is_control) {
+        true => text.replace(char::is_control, " "),
+        false => text,
+    };
+    cut(text, MAX_TEXT)
 }
 
 /// Makes a sentence what the protocol carries.
