@@ -57,10 +57,10 @@ fn every_image_gives_the_published_plain_text_by_every_published_credential() {
     let directory = directory();
     let mut sums = 0;
     for (name, image) in published(&directory) {
-        let get = |key: &str| image.get(key).map(String::as_str);
+        // A key without value says that there is none.
+        let get = |key: &str| image.get(key).map(String::as_str).filter(|text| !text.is_empty());
         let recovery = get("RP").map(|text| RecoveryPassword::parse(text).unwrap());
-        // PW= on the images that have no passphrase protector.
-        let passphrase = get("PW").filter(|text| !text.is_empty()).map(Passphrase::new);
+        let passphrase = get("PW").map(Passphrase::new);
         let mut credentials = Vec::new();
         credentials.extend(recovery.as_ref().map(Credential::RecoveryPassword));
         credentials.extend(passphrase.as_ref().map(Credential::Passphrase));
