@@ -149,9 +149,9 @@ pub mod may {
     );
 }
 
-/// The signed-in person, who has the permission `P`.
+/// The signed-in person, who has the permission `P`: `Require(user, _): Require<may::ReadDevices>`.
 #[derive(Clone, Debug)]
-pub struct Require<P: Needs>(pub CurrentUser, PhantomData<P>);
+pub struct Require<P: Needs>(pub CurrentUser, pub PhantomData<P>);
 
 impl<P: Needs> FromRequestParts<AppState> for Require<P> {
     type Rejection = SessionRejection;

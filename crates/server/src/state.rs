@@ -77,6 +77,14 @@ impl Shared {
         work(&mut *rng)
     }
 
+    /// How many requests of devices are held now.
+    #[must_use]
+    pub fn held_requests(&self) -> usize {
+        self.limits
+            .held_requests
+            .saturating_sub(self.held_slots.available_permits())
+    }
+
     /// Random bytes.
     #[must_use]
     pub fn random<const N: usize>(&self) -> Zeroizing<[u8; N]> {

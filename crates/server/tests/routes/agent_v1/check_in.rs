@@ -1,0 +1,135 @@
+//! `POST /agent/v1/check-in`.
+
+use domain::ledger::KeyState;
+use domain::policy::Policy;
+use protocol::messages::{CheckInResponse, RequestKind, digest};
+use server::services::{policy, requests};
+
+use crate::support::{Device, Harness, Volume, check_in, inventory};
+
+#[tokio::test]
+async fn the_inventory_is_asked_for_once_and_then_the_digest_is_enough() {
+    let harness = Harness::start().await;
+    let device = Device::enrol(&harness, "HW-1").await;
+    let inventory = inventory(&["alice"], &Volume::new(1), &[]);
+    let mut short = check_in(Some(inventory.clone()));
+    short.inventory = None;
+    let first: CheckInResponse = device.post("check-in", &short).await.unwrap();
+    assert!(first.send_inventory);
+    assert!(!device.check_in(Some(inventory)).await.unwrap().send_inventory);
+    let before = harness.audit().await.len();
+    let again: CheckInResponse = device.post("check-in", &short).await.unwrap();
+    assert!(!again.send_inventory);
+    assert_eq!(harness.audit().await.len(), before);
+}
+
+#[tokio::test]
+async fn the_policy_comes_only_when_the_device_has_another() {
+    let harness = Harness::start().await;
+    let device = Device::enrol(&harness, "HW-1").await;
+    let first = device.check_in(None).await.unwrap();
+    assert_eq!(first.policy, Some(Policy::default()));
+    assert_eq!(first.policy_digest, digest(&Policy::default()).unwrap());
+    let mut request = check_in(None);
+    request.policy_digest = Some(first.policy_digest);
+    let second: CheckInResponse = device.post("check-in", &request).await.unwrap();
+    assert_eq!(second.policy, None);
+    let mut other = Policy::default();
+    other.client.check_interval_minutes = 10;
+    policy::update(harness.state(), &harness.admin().await, other.clone(), "")
+        .await
+        .unwrap();
+    let third: CheckInResponse = device.post("check-in", &request).await.unwrap();
+    assert_eq!(third.policy, Some(other));
+}
+
+#[tokio::test]
+async fn devices_are_told_to_come_back_around_the_interval_and_not_all_at_once() {
+    let harness = Harness::start().await;
+    let device = Device::enrol(&harness, "HW-1").await;
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        let seconds = device.check_in(None).await.unwrap().next_check_in_seconds;
+        assert!((90 * 54..=90 * 66).contains(&seconds), "{seconds}");
+        seen.insert(seconds);
+    }
+    assert!(seen.len() > 10, "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_digest_that_is_not_the_inventorys_is_refused_and_nothing_is_stored() {
+    let harness = Harness::start().await;
+    let device = Device::enrol(&harness, "HW-1").await;
+    let mut request = check_in(Some(inventory(&[], &Volume::new(1), &[])));
+    request.inventory_digest = "0".repeat(64);
+    let (status, problem) = device.post::<CheckInResponse>("check-in", &request).await.unwrap_err();
+    assert_eq!((status.as_u16(), problem.code.as_str()), (422, "invalid_message"));
+    assert!(problem.detail.starts_with("inventory_digest:"), "{}", problem.detail);
+    let stored = harness.state().store.device(device.id).await.unwrap().unwrap();
+    assert_eq!(stored.inventory, None);
+}
+
+#[tokio::test]
+async fn a_replaced_key_is_superseded_in_the_same_answer() {
+    let harness = Harness::start().await;
+    let device = Device::enrol(&harness, "HW-1").await;
+    let [old, new] = Volume::with_passwords(1);
+    device.escrow(&old).await.unwrap();
+    device.escrow(&new).await.unwrap();
+    let both = inventory(&[], &old, &[old.protector, new.protector]);
+    let state =
+        |answer: &CheckInResponse, volume: &Volume| answer.ledger.entry(volume.id, volume.protector).unwrap().state;
+    let answer = device.check_in(Some(both)).await.unwrap();
+    assert_eq!(
+        (state(&answer, &old), state(&answer, &new)),
+        (KeyState::Live, KeyState::Live)
+    );
+    let answer = device
+        .check_in(Some(inventory(&[], &old, &[new.protector])))
+        .await
+        .unwrap();
+    assert_eq!(
+        (state(&answer, &old), state(&answer, &new)),
+        (KeyState::Superseded, KeyState::Live)
+    );
+    assert_eq!(harness.audit_count("key.superseded").await, 1);
+}
+
+#[tokio::test]
+async fn a_rotation_request_is_told_until_it_is_done() {
+    let harness = Harness::start().await;
+    let device = Device::enrol(&harness, "HW-1").await;
+    let volume = Volume::new(1);
+    device.escrow(&volume).await.unwrap();
+    let admin = harness.admin().await;
+    let id = requests::rotate(harness.state(), &admin, device.id, Some(volume.id), "test")
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let told = device.check_in(None).await.unwrap().requests;
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].id, id);
+        let RequestKind::Rotate(rotate) = &told[0].kind else {
+            panic!("{told:?}")
+        };
+        assert_eq!(rotate.protectors, [volume.protector]);
+    }
+    let mut done = check_in(None);
+    done.done = vec![id];
+    let answer: CheckInResponse = device.post("check-in", &done).await.unwrap();
+    assert!(answer.requests.is_empty());
+}
+
+#[tokio::test]
+async fn a_device_cannot_finish_another_devices_request() {
+    let harness = Harness::start().await;
+    let device = Device::enrol(&harness, "HW-1").await;
+    let other = Device::enrol(&harness, "HW-2").await;
+    let id = requests::report(harness.state(), &harness.admin().await, device.id)
+        .await
+        .unwrap();
+    let mut done = check_in(None);
+    done.done = vec![id];
+    other.post::<CheckInResponse>("check-in", &done).await.unwrap();
+    assert_eq!(device.check_in(None).await.unwrap().requests.len(), 1);
+}

@@ -1,0 +1,13 @@
+//! A whole server in this process: ephemeral port, clock and randomness of the tests' own, real TLS, real certificates,
+//! real SQLite, real volume metadata. Modules mirror what they test.
+
+mod agent_v1;
+mod audit;
+mod forms;
+mod health;
+mod proofs;
+mod recovery;
+mod sign_in;
+mod start;
+mod support;
+mod tls;

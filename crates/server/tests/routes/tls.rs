@@ -1,0 +1,89 @@
+//! Who may connect, and as whom.
+
+use std::time::Duration;
+
+use protocol::messages::CheckInResponse;
+use serde_json::Value;
+
+use crate::support::{Device, Harness, check_in, client, post};
+
+#[tokio::test]
+async fn without_a_client_certificate_only_enrolment_is_open() {
+    let harness = Harness::start().await;
+    for path in ["check-in", "escrow", "wait", "renew"] {
+        let url = harness.url(&format!("/agent/v1/{path}"));
+        let (status, problem) = post::<Value>(&harness.client(None), &url, &check_in(None))
+            .await
+            .unwrap_err();
+        assert_eq!((status.as_u16(), problem.code.as_str()), (401, "certificate_needed"));
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_authority_is_refused_in_the_handshake() {
+    let ours = Harness::start().await;
+    let theirs = Harness::start_with(|config| config.public_names.push("other.example".to_owned())).await;
+    let device = Device::enrol(&theirs, "HW-1").await;
+    let foreign = ours.client(Some((&device.certificate, &device.key)));
+    let sent = foreign
+        .post(ours.url("/agent/v1/check-in"))
+        .json(&check_in(None))
+        .send()
+        .await;
+    assert!(sent.is_err(), "{sent:?}");
+}
+
+#[tokio::test]
+async fn a_server_of_another_authority_is_refused_by_the_client() {
+    let ours = Harness::start().await;
+    let theirs = Harness::start().await;
+    let root = std::fs::read(theirs.directory.path().join("ca.pem")).unwrap();
+    assert!(client(&root, None).get(ours.url("/healthz")).send().await.is_err());
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_refused_also_on_a_connection_that_is_open() {
+    let harness = Harness::start().await;
+    let device = Device::enrol(&harness, "HW-1").await;
+    device.check_in(None).await.unwrap();
+    harness.clock.advance(Duration::from_secs(90 * 24 * 60 * 60 + 1));
+    let (status, problem) = device.check_in(None).await.unwrap_err();
+    assert_eq!((status.as_u16(), problem.code.as_str()), (401, "certificate_expired"));
+    let fresh = harness.client(Some((&device.certificate, &device.key)));
+    let sent = fresh
+        .post(harness.url("/agent/v1/check-in"))
+        .json(&check_in(None))
+        .send()
+        .await;
+    assert!(sent.is_err(), "{sent:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_of_a_device_that_the_database_does_not_know_is_refused() {
+    let harness = Harness::start().await;
+    let device = Device::enrol(&harness, "HW-1").await;
+    // As after restoring a backup from before the enrolment: same keys, another database.
+    harness.running.stop().await;
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::copy(
+        harness.directory.path().join("keys.json"),
+        directory.path().join("keys.json"),
+    )
+    .unwrap();
+    let config = crate::support::config(directory.path());
+    let running = server::Server::start(config, harness.clock.clone(), crate::support::rng(3))
+        .await
+        .unwrap();
+    let url = format!("https://localhost:{}/agent/v1/check-in", running.address().port());
+    let (status, problem) = post::<CheckInResponse>(&device.http, &url, &check_in(None))
+        .await
+        .unwrap_err();
+    assert_eq!((status.as_u16(), problem.code.as_str()), (403, "device_unknown"));
+}
+
+#[tokio::test]
+async fn the_servers_own_certificate_is_no_identity_of_a_device() {
+    let harness = Harness::start().await;
+    let identity = server::tls::PeerIdentity::of(harness.state().authority.root());
+    assert_eq!(identity, None);
+}
