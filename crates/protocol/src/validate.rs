@@ -130,7 +130,7 @@ impl Validate for SealedSecret {
         )?;
         let length = self.ciphertext.len();
         ensure(
-            is_hex(&self.ciphertext) && (34..=MAX_SEALED * 2).contains(&length) && length % 2 == 0,
+            is_hex(&self.ciphertext) && (34..=MAX_SEALED * 2).contains(&length) && length.is_multiple_of(2),
             "sealed_password.ciphertext",
             format_args!("17 to {MAX_SEALED} bytes in hexadecimal"),
         )

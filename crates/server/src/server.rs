@@ -172,6 +172,7 @@ impl Running {
     pub async fn join(mut self) {
         let _ = (&mut self.serving).await;
         while self.jobs.join_next().await.is_some() {}
+        jobs::finish(&self.state).await;
     }
 
     /// Stops and waits.

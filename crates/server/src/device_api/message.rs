@@ -5,6 +5,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
 use protocol::validate::Validate;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::error::AppError;
 use crate::state::AppState;
@@ -28,7 +29,15 @@ impl<T: DeserializeOwned + Validate> FromRequest<AppState> for Message<T> {
                 "The body must be application/json.",
             ));
         }
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| {
+        let slow = || {
+            AppError::refused(
+                StatusCode::REQUEST_TIMEOUT,
+                "too_slow",
+                "The body took too long to arrive.",
+            )
+        };
+        let arriving = timeout(state.limits.request_timeout, Bytes::from_request(request, state));
+        let body = arriving.await.map_err(|_| slow())?.map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
                 let most = protocol::limits::MAX_BODY;
                 return AppError::refused(

@@ -10,20 +10,26 @@ use crate::state::{AppState, Shared};
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
 const CARE_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// Stores gathered last contacts every few seconds, and once more at the end.
+/// Stores gathered last contacts every few seconds.
 pub(super) async fn flush(state: AppState) {
-    loop {
-        let stopping = pause(&state, FLUSH_EVERY).await;
-        if let Err(error) = state.store.flush().await {
-            tracing::warn!(%error, "last contacts could not be stored");
-        }
-        if stopping {
-            return;
-        }
+    while !pause(&state, FLUSH_EVERY).await {
+        flush_now(&state).await;
     }
 }
 
-/// Once an hour, and once more at the end.
+/// What is left to do when all requests are answered.
+pub(super) async fn last(state: &Shared) {
+    flush_now(state).await;
+    tidy(state).await;
+}
+
+async fn flush_now(state: &Shared) {
+    if let Err(error) = state.store.flush().await {
+        tracing::warn!(%error, "last contacts could not be stored");
+    }
+}
+
+/// Once an hour.
 pub(super) async fn hourly(state: AppState, mut renewal: Option<Renewal>) {
     loop {
         if let Some(renewal) = &mut renewal {
@@ -31,7 +37,7 @@ pub(super) async fn hourly(state: AppState, mut renewal: Option<Renewal>) {
         }
         tidy(&state).await;
         if pause(&state, CARE_EVERY).await {
-            return tidy(&state).await;
+            return;
         }
     }
 }

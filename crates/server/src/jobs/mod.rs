@@ -3,11 +3,12 @@
 mod care;
 mod proof;
 
+use std::sync::Arc;
+
 use tokio::task::JoinSet;
 
 use crate::state::AppState;
 use crate::tls::CurrentCertificate;
-use std::sync::Arc;
 
 /// The own certificate, to be renewed.
 pub(crate) struct Renewal {
@@ -23,4 +24,9 @@ pub(crate) fn start(state: &AppState, renewal: Option<Renewal>) -> JoinSet<()> {
     jobs.spawn(care::flush(state.clone()));
     jobs.spawn(care::hourly(state.clone(), renewal));
     jobs
+}
+
+/// What is left to do when all requests are answered and all jobs have ended.
+pub(crate) async fn finish(state: &AppState) {
+    care::last(state).await;
 }

@@ -1,7 +1,7 @@
 //! Local accounts.
 
 use domain::access::{Permission, Role};
-use store::model::{Account, AccountChange, NewAccount};
+use store::model::{Account, AccountChange, NewAccount, PasswordHash};
 use zeroize::Zeroizing;
 
 use crate::config::FirstAdministrator;
@@ -32,7 +32,7 @@ pub async fn create(state: &AppState, user: &CurrentUser, name: &str, role: Role
     let password = passwords::generate(state);
     let account = NewAccount {
         name: name.to_owned(),
-        password: state.passwords.hash(state, password.clone()).await?,
+        password: hashed(state, &password).await?,
         role,
         must_change_password: true,
         at: state.now(),
@@ -97,7 +97,7 @@ pub async fn reset_password(state: &AppState, user: &CurrentUser, name: &str) ->
     user.demand(Permission::ManageAccounts)?;
     let password = passwords::generate(state);
     let change = AccountChange {
-        password: Some(state.passwords.hash(state, password.clone()).await?),
+        password: Some(hashed(state, &password).await?),
         must_change_password: Some(true),
         unlock: true,
         ..AccountChange::default()
@@ -125,7 +125,7 @@ pub(crate) async fn ensure_first(
     let name = checked_name(&name)?.to_owned();
     let account = NewAccount {
         name: name.clone(),
-        password: state.passwords.hash(state, password.clone()).await?,
+        password: hashed(state, &password).await?,
         role: Role::Administrator,
         must_change_password: generated,
         at: state.now(),
@@ -152,6 +152,10 @@ pub fn role_from_name(name: &str) -> Option<Role> {
     [Role::Administrator, Role::HelpDesk, Role::Auditor, Role::User]
         .into_iter()
         .find(|role| role_name(*role) == name)
+}
+
+async fn hashed(state: &AppState, password: &Zeroizing<String>) -> Result<PasswordHash> {
+    state.passwords.turn().await?.hash(state, password.clone()).await
 }
 
 pub(crate) fn checked_name(name: &str) -> Result<&str> {

@@ -3,7 +3,7 @@
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHash as Parsed, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use store::model::PasswordHash;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use zeroize::Zeroizing;
 
 use crate::error::{AppError, Result};
@@ -39,12 +39,29 @@ impl Passwords {
         })
     }
 
+    /// Waits for a turn. Who holds it from looking at the account until a failure is counted cannot be overtaken by many
+    /// other guesses at the same time.
+    pub(crate) async fn turn(&self) -> Result<Turn<'_>> {
+        let slot = self.slots.acquire().await.map_err(AppError::internal)?;
+        Ok(Turn {
+            passwords: self,
+            _slot: slot,
+        })
+    }
+}
+
+/// The right to check or hash one password at a time.
+pub(crate) struct Turn<'a> {
+    passwords: &'a Passwords,
+    _slot: SemaphorePermit<'a>,
+}
+
+impl Turn<'_> {
     /// Whether the password fits; with no hash, the same work and false.
     pub(crate) async fn fits(&self, password: Zeroizing<String>, hash: Option<&PasswordHash>) -> Result<bool> {
         let known = hash.is_some();
-        let phc = hash.unwrap_or(&self.decoy).as_str().to_owned();
-        let argon2 = self.argon2.clone();
-        let _slot = self.slots.acquire().await.map_err(AppError::internal)?;
+        let phc = hash.unwrap_or(&self.passwords.decoy).as_str().to_owned();
+        let argon2 = self.passwords.argon2.clone();
         let fits = tokio::task::spawn_blocking(move || {
             Parsed::new(&phc).is_ok_and(|parsed| argon2.verify_password(password.as_bytes(), &parsed).is_ok())
         })
@@ -55,9 +72,8 @@ impl Passwords {
 
     /// Hashes a new password.
     pub(crate) async fn hash(&self, state: &Shared, password: Zeroizing<String>) -> Result<PasswordHash> {
-        let argon2 = self.argon2.clone();
+        let argon2 = self.passwords.argon2.clone();
         let salt = state.random::<16>();
-        let _slot = self.slots.acquire().await.map_err(AppError::internal)?;
         tokio::task::spawn_blocking(move || hash_now(&argon2, password.as_bytes(), &salt))
             .await
             .map_err(AppError::internal)?

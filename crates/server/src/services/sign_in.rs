@@ -69,10 +69,11 @@ pub async fn sign_in(
     password: Zeroizing<String>,
     user_agent: &str,
 ) -> Result<SignedIn, SignInError> {
-    let now = state.now();
     if name.len() > MAX_NAME || password.len() > passwords::MAX_BYTES {
         return Err(SignInError::Refused);
     }
+    let turn = state.passwords.turn().await?;
+    let now = state.now();
     let account = state.store.account(name).await?;
     let locked_until = match &account {
         Some(account) => account.locked_until,
@@ -81,10 +82,8 @@ pub async fn sign_in(
     if let Some(until) = locked_until.filter(|until| *until > now) {
         return Err(locked_out(now, until));
     }
-    let fits = state
-        .passwords
-        .fits(password, account.as_ref().map(|account| &account.password))
-        .await?;
+    let hash = account.as_ref().map(|account| &account.password);
+    let fits = turn.fits(password, hash).await?;
     match account {
         Some(account) if fits && !account.disabled => accept(state, &account, user_agent).await,
         Some(account) => Err(refuse(state, &account).await?),
@@ -159,6 +158,8 @@ pub async fn change_password(
     current: Zeroizing<String>,
     new: Zeroizing<String>,
 ) -> Result<()> {
+    passwords::check_rule(&user.name, &new)?;
+    let turn = state.passwords.turn().await?;
     let account = state
         .store
         .account(&user.name)
@@ -168,9 +169,8 @@ pub async fn change_password(
     if let Some(until) = account.locked_until.filter(|until| *until > now) {
         return Err(too_many(now, until));
     }
-    passwords::check_rule(&user.name, &new)?;
     let same = *current == *new;
-    if !state.passwords.fits(current, Some(&account.password)).await? {
+    if !turn.fits(current, Some(&account.password)).await? {
         return Err(match refuse(state, &account).await? {
             SignInError::LockedOut { .. } => too_many(now, now.after(lock_time(account.failed_count + 1))),
             _ => AppError::forbidden("wrong_password", "The current password is wrong."),
@@ -183,7 +183,7 @@ pub async fn change_password(
         ));
     }
     let change = AccountChange {
-        password: Some(state.passwords.hash(state, new).await?),
+        password: Some(turn.hash(state, new).await?),
         keep_session: Some(user.session),
         must_change_password: Some(false),
         unlock: true,

@@ -1,6 +1,8 @@
 //! A whole server in this process: ephemeral port, clock and randomness of the tests' own, real TLS, real certificates,
 //! real SQLite, real volume metadata. Modules mirror what they test.
 
+#![expect(clippy::unwrap_used, reason = "a helper that cannot help ends the test")]
+
 mod agent_v1;
 mod audit;
 mod forms;
