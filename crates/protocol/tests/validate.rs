@@ -1,5 +1,7 @@
 //! Reading messages: limits with exact answers, and no input that brings the reader down.
 
+#![expect(clippy::unwrap_used, reason = "a helper that cannot help ends the test")]
+
 use domain::ids::{DeviceId, ProtectorId, VolumeId};
 use domain::inventory::{Inventory, Tpm};
 use proptest::prelude::*;
