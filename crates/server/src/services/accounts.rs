@@ -154,7 +154,7 @@ pub fn role_from_name(name: &str) -> Option<Role> {
         .find(|role| role_name(*role) == name)
 }
 
-async fn hashed(state: &AppState, password: &Zeroizing<String>) -> Result<PasswordHash> {
+pub(crate) async fn hashed(state: &AppState, password: &Zeroizing<String>) -> Result<PasswordHash> {
     state.passwords.turn().await?.hash(state, password.clone()).await
 }
 

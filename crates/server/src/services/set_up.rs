@@ -8,7 +8,7 @@ use store::model::NewAccount;
 use zeroize::Zeroizing;
 
 use crate::error::Result;
-use crate::services::accounts::{checked_name, role_name};
+use crate::services::accounts::{checked_name, hashed, role_name};
 use crate::services::sign_in::subject;
 use crate::services::{enrolment, passwords, policy};
 use crate::state::AppState;
@@ -56,7 +56,7 @@ async fn add(state: &AppState, person: NewPerson) -> Result<()> {
     passwords::check_rule(name, &person.password)?;
     let account = NewAccount {
         name: name.to_owned(),
-        password: state.passwords.hash(state, person.password.clone()).await?,
+        password: hashed(state, &person.password).await?,
         role: person.role,
         must_change_password: false,
         at: state.now(),
