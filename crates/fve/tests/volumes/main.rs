@@ -1,6 +1,10 @@
 //! The crate as its users see it: real volumes, independent readers, crashes, hostile input.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its volume has to fail")]
+#![expect(
+    clippy::disallowed_macros,
+    reason = "a failing test prints its seed and what the readers said"
+)]
 
 mod common;
 mod conversion;
