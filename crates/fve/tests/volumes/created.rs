@@ -249,5 +249,5 @@ fn the_last_protector_stays() {
         made.volume.remove_protector(&mut world.ctx(), others[0].id),
         Err(fve::Error::NoSuchProtector(_))
     ));
-    assert_eq!(made.volume.protectors().unwrap(), [last.clone()]);
+    assert_eq!(made.volume.protectors().unwrap(), std::slice::from_ref(last));
 }
