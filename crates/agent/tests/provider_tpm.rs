@@ -146,7 +146,7 @@ fn another_tpm_does_not_open_the_key() {
 #[test]
 fn the_key_does_not_cross_the_bus_in_the_clear() {
     let swtpm = Swtpm::start();
-    let (proxy, seen) = swtpm.listen_in();
+    let (proxy, seen) = swtpm.listen_in(|_, _| {});
     let tpm = Tpm::new(TpmAddress::Unix(proxy));
     let pin = PinAuth::new("271828", &mut rng());
     let sealed = tpm.seal(&KEY, PcrSelection::UEFI, Some(&pin), &mut rng()).unwrap();
@@ -154,6 +154,23 @@ fn the_key_does_not_cross_the_bus_in_the_clear() {
     let seen = seen.lock().unwrap();
     assert!(seen.len() > 2000, "the proxy saw {} bytes", seen.len());
     assert!(seen.windows(8).all(|window| window != &KEY[..8]));
+}
+
+#[test]
+fn an_answer_that_was_changed_on_the_bus_is_not_believed() {
+    let swtpm = Swtpm::start();
+    let (_, sealed) = seal(&swtpm, None);
+    let (proxy, _) = swtpm.listen_in(|command, response| {
+        // TPM2_Unseal: flips a bit of the key.
+        if command[6..10] == [0, 0, 1, 0x5E] {
+            response[20] ^= 1;
+        }
+    });
+    let error = Tpm::new(TpmAddress::Unix(proxy))
+        .unseal(&sealed, None, &mut rng())
+        .unwrap_err();
+    assert!(matches!(error, TpmError::Forged), "{error}");
+    assert_eq!(code(error), Code::TpmAuthFail);
 }
 
 #[test]

@@ -94,7 +94,9 @@ impl Swtpm {
     }
 
     /// A second socket through which everything passes and is recorded.
-    pub(crate) fn listen_in(&self) -> (PathBuf, Arc<Mutex<Vec<u8>>>) {
+    ///
+    /// `tamper` may change what the TPM says: it gets the command and the response.
+    pub(crate) fn listen_in(&self, tamper: fn(&[u8], &mut [u8])) -> (PathBuf, Arc<Mutex<Vec<u8>>>) {
         let path = self.dir.path().join("bus.sock");
         let listener = UnixListener::bind(&path).unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -110,7 +112,9 @@ impl Swtpm {
                 while let Ok(len @ 1..) = client.read(&mut buffer) {
                     record.lock().unwrap().extend_from_slice(&buffer[..len]);
                     tpm.write_all(&buffer[..len]).unwrap();
+                    let command = buffer[..len].to_vec();
                     let len = tpm.read(&mut buffer).unwrap();
+                    tamper(&command, &mut buffer[..len]);
                     record.lock().unwrap().extend_from_slice(&buffer[..len]);
                     client.write_all(&buffer[..len]).unwrap();
                 }

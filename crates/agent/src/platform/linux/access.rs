@@ -126,7 +126,11 @@ impl LinuxProvider {
     }
 
     fn key_from_os_volume(&self, volume: &Volume<FileDevice>) -> Result<Option<VolumeMasterKey>> {
-        let Some(entry) = self.store.entry(volume.info().volume)? else {
+        let entry = self.store.entry(volume.info().volume).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the keys of automatic unlocking cannot be read");
+            None
+        });
+        let Some(entry) = entry else {
             return Ok(None);
         };
         let Some(os) = self.os_key() else {

@@ -172,3 +172,40 @@ fn cipher(os: &VolumeMasterKey) -> Aes256Gcm {
 fn failed(path: &Path, error: &std::io::Error) -> ProviderError {
     ProviderError::new(Code::ReadFault, format!("{}: {error}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn a_stored_key_opens_for_its_own_volume_under_its_own_os_key_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().to_owned()).unwrap();
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let os = VolumeMasterKey::from_bytes([1; 32]);
+        let [first, second, protector] = [(); 3].map(|()| Guid::random(&mut rng));
+        let key = ExternalKey::from_bytes([7; 32]);
+        store.put(&os, first, protector, &key, &mut rng).unwrap();
+        let mut entry = store.entry(first).unwrap().unwrap();
+        assert_eq!(entry.key(&os).unwrap().as_bytes(), key.as_bytes());
+        assert!(entry.key(&VolumeMasterKey::from_bytes([2; 32])).is_none());
+        entry.volume = second;
+        assert!(entry.key(&os).is_none());
+        store.put(&os, first, second, &key, &mut rng).unwrap();
+        assert_eq!(store.entries().unwrap().len(), 1, "one key a volume");
+        store.remove(first).unwrap();
+        assert!(store.entries().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_damaged_store_is_an_error_not_an_empty_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().to_owned()).unwrap();
+        std::fs::write(dir.path().join(KEYS), "[{").unwrap();
+        assert_eq!(store.entries().unwrap_err().code, Code::ReadFault);
+        assert!(store.clear().is_err());
+    }
+}
