@@ -321,10 +321,12 @@ fn encrypting_checks_protectors_and_method() {
         code(volume.encrypt(EncryptionMethod::Aes256Diffuser, FULL)),
         Code::InvalidArgument
     );
+    let only = volume.key_protectors(None).unwrap()[0];
     let used = EncryptionExtent::UsedSpaceOnly;
     volume.encrypt(EncryptionMethod::XtsAes256, used).unwrap();
     assert_eq!(volume.encryption_method().unwrap(), EncryptionMethod::XtsAes256);
     assert_eq!(volume.conversion_status().unwrap().extent, used);
+    assert_eq!(code(volume.delete_key_protector(only)), Code::KeyRequired);
     assert_eq!(code(volume.encrypt(XTS128, used)), Code::CannotSetFvekEncrypted);
     volume.pause_conversion().unwrap();
     assert_eq!(

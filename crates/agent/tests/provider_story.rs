@@ -106,6 +106,12 @@ fn a_fixed_volume_opens_automatically_exactly_when_the_os_volume_does() {
         assert_eq!(code(volume.delete_key_protector(key)), Code::VolumeBoundAlready);
         encrypt(&mut *volume);
         assert_eq!(volume.protection_status().unwrap(), ProtectionStatus::On);
+        volume.lock().unwrap();
+        assert_eq!(
+            volume.lock_status().unwrap(),
+            LockStatus::Locked,
+            "what was locked by hand stays locked"
+        );
     }
     device.reboot();
     let mut provider = device.provider();
