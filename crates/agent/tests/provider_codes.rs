@@ -367,7 +367,7 @@ fn a_suspended_volume_can_be_encrypted_without_protectors_and_stays_open() {
     let id = volume.protect_key_with_numerical_password(None, None).unwrap();
     let password = volume.key_protector_numerical_password(id).unwrap();
     assert!(
-        device.cryptsetup_opens(FIXED, &password),
+        device.dislocker_opens(FIXED, &password),
         "others open it while it is suspended"
     );
     assert_eq!(

@@ -115,6 +115,23 @@ impl Device {
         encrypt(&mut *volume);
     }
 
+    /// Whether another independent program reads a volume with this recovery password, also while a clear key lies on
+    /// it, which cryptsetup refuses.
+    pub(crate) fn dislocker_opens(&self, name: &str, password: &str) -> bool {
+        let plain = self.path("plain.img");
+        let read = Command::new("dislocker-file")
+            .arg("-V")
+            .arg(self.path(name))
+            .arg(format!("-p{password}"))
+            .args(["-r", "--"])
+            .arg(&plain)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .expect("dislocker is installed");
+        read.success() && fve::ntfs::probe(&FileDevice::open_read(plain).unwrap()).is_ok()
+    }
+
     /// Whether an independent program opens a volume with this recovery password or passphrase.
     pub(crate) fn cryptsetup_opens(&self, name: &str, secret: &str) -> bool {
         use std::io::Write;
