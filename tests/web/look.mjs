@@ -3,6 +3,7 @@
 //   node look.mjs --out DIR --dir GALLERY_DIR                      every page of the gallery (its pages.txt)
 //   node look.mjs --out DIR --base https://localhost:8443 --user NAME --password-file F /admin /admin/devices …
 //
+// --recover DIGITS also fills in the help desk's form with the first digits of a key ID, and looks at the answer.
 // Options: --only TEXT (pages whose path has it), --no-pictures, --insecure (a server with its own certificate), --axe-all (also minor faults).
 // Ends with 1 when a page has a serious or critical fault, breaks the content security policy, scrolls sideways, or fails to load.
 import { createServer } from "node:http";
@@ -53,20 +54,29 @@ async function signIn(browser, base, user, passwordFile) {
   await page.close();
 }
 
-async function look(browser, base, path, size, scheme, opts) {
+// The page with a recovery password is the answer to a form, so the form is filled in and sent.
+async function recover(page, digits) {
+  await page.type("#key_id", digits);
+  await page.select("#reason", "Other");
+  await Promise.all([page.waitForNavigation(), page.click("main form button[type=submit]")]);
+  if ((await page.$(".digits")) === null) throw new Error("no recovery password was shown");
+}
+
+async function look(browser, base, path, size, scheme, opts, then) {
   const faults = [];
   const page = await browser.newPage();
-  page.on("console", (message) => message.type() === "error" && faults.push(`console: ${message.text()}`));
+  const missing = /missing/.test(path);
+  page.on("console", (message) => message.type() === "error" && !(missing && /status of 404/.test(message.text())) && faults.push(`console: ${message.text()}`));
   page.on("requestfailed", (request) => faults.push(`not loaded: ${request.url()} ${request.failure()?.errorText}`));
   await page.setViewport(SIZES[size]);
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
   const answer = await page.goto(base + path, { waitUntil: "load" });
-  const expected = /error-|missing/.test(path) ? [200, 403, 404] : [200];
-  if (!expected.includes(answer.status())) faults.push(`status ${answer.status()}`);
+  if (answer.status() !== (missing ? 404 : 200)) faults.push(`status ${answer.status()}`);
+  if (then) await then(page);
   const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   if (sideways > 0) faults.push(`scrolls sideways by ${sideways} px`);
   if (!opts["no-pictures"]) {
-    const name = path.replace(/^\//, "").replace(/\.html$/, "").replace(/[^A-Za-z0-9-]+/g, "_") || "root";
+    const name = (then ? "recovered" : path).replace(/^\//, "").replace(/\.html$/, "").replace(/[^A-Za-z0-9-]+/g, "_") || "root";
     await page.screenshot({ path: join(opts.out, `${name}.${size}.${scheme}.png`), fullPage: true });
   }
   await page.evaluate(axeSource);
@@ -98,11 +108,13 @@ let bad = 0;
 let looks = 0;
 try {
   if (opts.user) await signIn(browser, base, opts.user, opts["password-file"]);
-  for (const path of paths) {
+  const steps = paths.map((path) => [path, null]);
+  if (opts.recover) steps.push(["/helpdesk", (page) => recover(page, opts.recover)]);
+  for (const [path, then] of steps) {
     for (const size of Object.keys(SIZES)) {
       for (const scheme of ["light", "dark"]) {
         looks += 1;
-        const faults = await look(browser, base, path, size, scheme, opts).catch((error) => [String(error)]);
+        const faults = await look(browser, base, path, size, scheme, opts, then).catch((error) => [String(error)]);
         if (faults.length > 0) bad += 1;
         for (const fault of faults) console.log(`${path} ${size} ${scheme}: ${fault}`);
       }
