@@ -63,6 +63,19 @@ async fn anything_else_fails_with_a_reason_in_the_audit_and_no_secret_in_it() {
 }
 
 #[tokio::test]
+async fn a_password_that_opens_another_protector_is_not_the_one_that_was_named() {
+    let harness = Harness::start().await;
+    let device = Device::enrol(&harness, "HW-1").await;
+    let [one, other] = Volume::with_passwords(1);
+    let request = device.escrow_with(&one, device.id, &other.password.expose());
+    device.post::<EscrowResponse>("escrow", &request).await.unwrap();
+    harness.all_tried().await;
+    let key = key(&harness, &device, &one).await;
+    assert_eq!(key.proof, ProofState::Failed);
+    assert!(key.proof_reason.unwrap().contains("another protector"));
+}
+
+#[tokio::test]
 async fn what_was_not_tried_before_a_restart_is_tried_after_it() {
     let harness = Harness::start().await;
     let device = Device::enrol(&harness, "HW-1").await;
