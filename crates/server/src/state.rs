@@ -99,7 +99,8 @@ impl Shared {
         uuid::Builder::from_random_bytes(*self.random()).into_uuid()
     }
 
-    /// An audit event that happens now.
+    /// An audit event that happens now. Control characters become spaces: what people and devices write must not disturb
+    /// whoever reads the audit in a terminal or a spreadsheet.
     #[must_use]
     pub fn event(
         &self,
@@ -112,8 +113,15 @@ impl Shared {
             at: self.now(),
             actor: actor.into(),
             action: action.to_owned(),
-            subject: subject.into(),
-            detail: detail.into(),
+            subject: printable(subject.into()),
+            detail: printable(detail.into()),
         }
     }
+}
+
+fn printable(text: String) -> String {
+    if text.chars().any(char::is_control) {
+        return text.replace(char::is_control, " ");
+    }
+    text
 }

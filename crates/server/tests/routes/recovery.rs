@@ -192,6 +192,25 @@ async fn a_told_key_is_saved_once_and_only_by_the_session_that_it_was_told_to() 
 }
 
 #[tokio::test]
+async fn control_characters_in_a_reason_do_not_reach_the_audit() {
+    let harness = Harness::start().await;
+    let (_, _, name) = escrowed(&harness, "HW-1", 1, &[]).await;
+    let why = Why {
+        reason: "lost\u{1b}[2J\r\nPIN".to_owned(),
+        ..Why::default()
+    };
+    disclose(harness.state(), &harness.admin().await, name, &why)
+        .await
+        .unwrap();
+    let entries = harness.audit().await;
+    let entry = entries
+        .iter()
+        .find(|entry| entry.event.action == "key.disclosed")
+        .unwrap();
+    assert_eq!(entry.event.detail, "lost [2J  PIN");
+}
+
+#[tokio::test]
 async fn what_is_typed_wrong_is_answered_with_what_is_allowed() {
     let harness = Harness::start().await;
     let admin = harness.admin().await;

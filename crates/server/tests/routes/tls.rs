@@ -5,7 +5,7 @@ use std::time::Duration;
 use protocol::messages::CheckInResponse;
 use serde_json::Value;
 
-use crate::support::{Device, Harness, check_in, client, post};
+use crate::support::{Device, Harness, Key, check_in, client, post};
 
 #[tokio::test]
 async fn without_a_client_certificate_only_enrolment_is_open() {
@@ -86,4 +86,55 @@ async fn the_servers_own_certificate_is_no_identity_of_a_device() {
     let harness = Harness::start().await;
     let identity = server::tls::PeerIdentity::of(harness.state().authority.root());
     assert_eq!(identity, None);
+}
+
+#[tokio::test]
+async fn a_given_certificate_is_served_and_devices_still_enrol_with_the_own_authority() {
+    let files = tempfile::tempdir().unwrap();
+    let key = Key::new();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let given = params.self_signed(&key.0).unwrap().pem();
+    let (certificate, key_file) = (files.path().join("server.pem"), files.path().join("server.key"));
+    std::fs::write(&certificate, &given).unwrap();
+    std::fs::write(&key_file, key.0.serialize_pem()).unwrap();
+    let harness = Harness::start_with(|config| {
+        config.certificate = server::CertificateSource::Files {
+            certificate,
+            key: key_file,
+        };
+    })
+    .await;
+    let enrol = protocol::messages::EnrolRequest {
+        token: harness.token().await,
+        certificate_request: key.request(),
+        hostname: "pc-1".to_owned(),
+        hardware_id: "HW-1".to_owned(),
+    };
+    let trusting = client(given.as_bytes(), None);
+    let identity: protocol::messages::EnrolResponse =
+        post(&trusting, &harness.url("/agent/v1/enrol"), &enrol).await.unwrap();
+    let device = client(given.as_bytes(), Some((&identity.certificate, &key)));
+    let answer = post::<CheckInResponse>(&device, &harness.url("/agent/v1/check-in"), &check_in(None)).await;
+    assert!(answer.is_ok(), "{answer:?}");
+    let own = harness.client(None).get(harness.url("/healthz")).send().await;
+    assert!(own.is_err(), "{own:?}");
+}
+
+#[tokio::test]
+async fn certificate_files_that_cannot_be_used_are_named() {
+    let harness = Harness::start().await;
+    let directory = harness.directory.path();
+    let (missing, other) = (directory.join("missing.pem"), directory.join("ca.pem"));
+    for (certificate, key, named) in [
+        (missing.clone(), missing.clone(), "missing.pem"),
+        (other.clone(), other.clone(), "ca.pem"),
+        (directory.join("audit.pub"), other, "audit.pub"),
+    ] {
+        let mut config = crate::support::config(directory);
+        config.certificate = server::CertificateSource::Files { certificate, key };
+        let started = server::Server::start(config, harness.clock.clone(), crate::support::rng(3)).await;
+        let Err(error) = started else { panic!("it started") };
+        assert!(error.to_string().contains(named), "{error}");
+    }
 }
