@@ -91,12 +91,15 @@ async fn the_servers_own_certificate_is_no_identity_of_a_device() {
 #[tokio::test]
 async fn a_given_certificate_is_served_and_devices_still_enrol_with_the_own_authority() {
     let files = tempfile::tempdir().unwrap();
-    let key = Key::new();
-    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let given = params.self_signed(&key.0).unwrap().pem();
+    let (root_key, key) = (Key::new(), Key::new());
+    let mut root = rcgen::CertificateParams::default();
+    root.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let given = root.self_signed(&root_key.0).unwrap().pem();
+    let issuer = rcgen::Issuer::new(root, root_key.0);
+    let leaf = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let leaf = leaf.signed_by(&key.0, &issuer).unwrap().pem();
     let (certificate, key_file) = (files.path().join("server.pem"), files.path().join("server.key"));
-    std::fs::write(&certificate, &given).unwrap();
+    std::fs::write(&certificate, leaf).unwrap();
     std::fs::write(&key_file, key.0.serialize_pem()).unwrap();
     let harness = Harness::start_with(|config| {
         config.certificate = server::CertificateSource::Files {
