@@ -23,6 +23,7 @@ use volume::LinuxVolume;
 
 mod access;
 mod boot;
+mod config;
 mod errors;
 mod pin;
 mod sealed;
