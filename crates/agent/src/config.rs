@@ -5,7 +5,7 @@
 //! ca_file = "/etc/claviger/ca.pem"
 //! state_dir = "/var/lib/claviger"
 //! enrolment_token_file = "/etc/claviger/token"   # may be removed once enrolled
-//! tpm = "/dev/tpmrm0"                            # or "swtpm:/run/swtpm/sock"; absent: no TPM
+//! tpm = "/dev/tpmrm0"                            # or     "unix:/run/swtpm/sock"; absent: no TPM
 //!
 //! [[volume]]
 //! path = "/dev/sda3"

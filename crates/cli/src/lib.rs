@@ -1,6 +1,7 @@
 //! The programs' commands. `main` functions are in `src/bin`; everything that talks to a terminal is in this crate.
 
 mod admin;
+pub mod agent_program;
 pub mod demo;
 pub mod logging;
 pub mod program;

@@ -32,6 +32,8 @@ impl Person {
     /// # Errors
     /// When the file is not a certificate or the address not a URL.
     pub fn new(base: &str, authority: &Path) -> Result<Self> {
+        // An error says that one is installed already.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let pem = std::fs::read(authority).with_context(|| format!("reading {}", authority.display()))?;
         let client = Client::builder()
             .use_rustls_tls()
@@ -93,7 +95,7 @@ impl Person {
     /// When the server refuses.
     pub fn sign_in(&self, name: &str, password: &str) -> Result<Page> {
         let form = self.open("/login")?;
-        let page = self.submit(&form, "/login", &[("username", name), ("password", password)])?;
+        let page = self.submit(&form, "/login", &[("name", name), ("password", password)])?;
         if !page.status.is_success() || page.url.path() == "/login" {
             bail!(
                 "sign-in as {name} was refused: {}",

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use domain::ids::{ProtectorId, VolumeId};
 use domain::ledger::ProofState;
 use fve::io::{FileDevice, ReadAt};
-use fve::{Guid, ProtectorKind, Volume, is_fve};
+use fve::{ConversionStatus, Guid, ProtectorKind, Volume, VolumeInfo, is_fve};
 use store::model::{FoundKey, KeySearch};
 use store::{Keys, SqliteStore};
 use uuid::Uuid;
@@ -41,21 +41,27 @@ pub fn look(image: &Path) -> Result<Look> {
     }
     let volume = Volume::open(&device).with_context(|| format!("looking at {}", image.display()))?;
     let info = volume.info();
-    let mut ciphertext = info.encrypted_bytes > 0;
-    if let Some(extended) = &info.extended
-        && extended.log_offset != 0
-    {
-        let mut log = [0; 512];
-        device.read_at(extended.log_offset, &mut log)?;
-        ciphertext |= log.iter().any(|b| *b != 0);
-    }
+    let ciphertext = info.status != ConversionStatus::FullyDecrypted || has_log_record(&device, &info)?;
     let of_kind = |kind| info.protectors.iter().filter(move |p| p.kind == kind);
     Ok(Look {
         volume: Some(uuid(info.volume)),
         ciphertext,
-        protected: info.encrypted_bytes == info.size && of_kind(ProtectorKind::ClearKey).next().is_none(),
+        protected: info.status == ConversionStatus::FullyEncrypted && of_kind(ProtectorKind::ClearKey).next().is_none(),
         recovery_passwords: of_kind(ProtectorKind::RecoveryPassword).map(|p| uuid(p.id)).collect(),
     })
+}
+
+/// Whether the conversion log holds a record: the first ciphertext that ever reaches a volume.
+fn has_log_record(device: &dyn ReadAt, info: &VolumeInfo) -> Result<bool> {
+    let Some(extended) = &info.extended else {
+        return Ok(false);
+    };
+    if extended.log_offset == 0 {
+        return Ok(false);
+    }
+    let mut magic = [0; 8];
+    device.read_at(extended.log_offset + 4096, &mut magic)?;
+    Ok(&magic == b"CLAVREC1")
 }
 
 /// The same GUID in the other crate's type.

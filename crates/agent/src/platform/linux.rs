@@ -23,7 +23,6 @@ use volume::LinuxVolume;
 
 mod access;
 mod boot;
-mod config;
 mod errors;
 mod pin;
 mod sealed;

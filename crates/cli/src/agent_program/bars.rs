@@ -16,7 +16,10 @@ pub(super) struct Bars {
 impl Bars {
     pub(super) fn new() -> Self {
         let screen = std::io::stderr().is_terminal().then(MultiProgress::new);
-        Self { screen, bars: BTreeMap::new() }
+        Self {
+            screen,
+            bars: BTreeMap::new(),
+        }
     }
 }
 
@@ -33,7 +36,10 @@ impl Progress for Bars {
         });
         bar.set_position(u64::from(progress.encrypted_basis_points));
         bar.set_message(words(progress.status));
-        if matches!(progress.status, ConversionStatus::FullyEncrypted | ConversionStatus::FullyDecrypted) {
+        if matches!(
+            progress.status,
+            ConversionStatus::FullyEncrypted | ConversionStatus::FullyDecrypted
+        ) {
             bar.finish();
         }
     }

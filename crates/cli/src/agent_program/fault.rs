@@ -18,7 +18,11 @@ impl Args {
         if self.abort_at_boundary.is_none() && !self.trace_boundaries {
             return Box::new(NoBoundary);
         }
-        Box::new(Fault { passed: 0, abort_at: self.abort_at_boundary, trace: self.trace_boundaries })
+        Box::new(Fault {
+            passed: 0,
+            abort_at: self.abort_at_boundary,
+            trace: self.trace_boundaries,
+        })
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use agent::config::Config;
 use agent::hooks::Hooks;
-use agent::platform::linux::{LinuxConfig, LinuxProvider};
+use agent::platform::linux::tpm::TpmAddress;
+use agent::platform::linux::{LinuxConfig, LinuxProvider, VolumeConfig, kernel_boot_id};
 use agent::{Deps, OnceOptions};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -86,18 +87,50 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 fn hooks(fault: &fault::Args) -> Hooks {
-    Hooks { boundary: fault.boundary(), progress: Box::new(bars::Bars::new()) }
+    Hooks {
+        boundary: fault.boundary(),
+        progress: Box::new(bars::Bars::new()),
+    }
 }
 
 fn deps(config: &Config) -> Result<Deps> {
     let clock = Arc::new(SystemClock);
-    let provider = LinuxProvider::new(LinuxConfig::from_agent(config)?, clock.clone(), Box::new(system_rng()))
+    let provider = LinuxProvider::new(linux_config(config)?, clock.clone(), Box::new(system_rng()))
         .context("the volume provider does not start")?;
     Ok(Deps::new(Box::new(provider), clock, Box::new(system_rng())))
 }
 
+/// Shortest PIN where policy says nothing, as Windows has it.
+const MINIMUM_PIN: u8 = 6;
+
+fn linux_config(config: &Config) -> Result<LinuxConfig> {
+    let tpm = config
+        .tpm
+        .as_deref()
+        .map(str::parse::<TpmAddress>)
+        .transpose()
+        .map_err(anyhow::Error::msg)?;
+    let volumes = config.volumes.iter().map(|v| VolumeConfig {
+        path: v.path.clone(),
+        letter: v.letter.clone(),
+        kind: v.kind,
+    });
+    Ok(LinuxConfig {
+        volumes: volumes.collect(),
+        tpm,
+        state_dir: config.state_dir.join("volumes"),
+        minimum_pin: MINIMUM_PIN,
+        boot_id: kernel_boot_id().context("reading the kernel's boot id")?,
+        pin: None,
+    })
+}
+
 fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("starting the runtime")
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("starting the runtime")
 }
 
 /// Interrupt and termination end a run in order; what a volume is in the middle of is finished first.

@@ -13,7 +13,12 @@ pub(super) fn show(config: &Config, json: bool) -> Result<()> {
         return Ok(());
     }
     say(&format!("server    {}", status.server));
-    say(&format!("device    {}", status.device.map_or_else(|| "not enrolled".to_owned(), |d| d.to_string())));
+    say(&format!(
+        "device    {}",
+        status
+            .device
+            .map_or_else(|| "not enrolled".to_owned(), |d| d.to_string())
+    ));
     say(&format!("verdict   {}", word(&status.verdict)));
     if let Some(error) = &status.last_error {
         say(&format!("error     {error}"));
@@ -29,7 +34,10 @@ pub(super) fn show(config: &Config, json: bool) -> Result<()> {
         ));
         for key in &volume.recovery_keys {
             let state = key.state.as_ref().map_or_else(|| "not escrowed".to_owned(), word);
-            let proof = key.proof.as_ref().map_or_else(String::new, |p| format!(", {}", word(p)));
+            let proof = key
+                .proof
+                .as_ref()
+                .map_or_else(String::new, |p| format!(", {}", word(p)));
             say(&format!("          recovery key {} {state}{proof}", key.protector));
         }
     }

@@ -1,2 +1,11 @@
 //! The device's program.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::agent_program::{Arguments, run};
+
+fn main() -> ExitCode {
+    cli::logging::start("warn");
+    run(&Arguments::parse()).unwrap_or_else(|error| cli::logging::fail(&error))
+}

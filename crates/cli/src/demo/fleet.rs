@@ -192,7 +192,7 @@ fn configuration(paths: &DevicePaths, device: &DeviceSpec, server: &str, ca_file
     writeln!(
         text,
         "tpm = {}",
-        quoted(&format!("swtpm:{}", root.join("tpm/sock").display()))
+        quoted(&format!("unix:{}", root.join("tpm/sock").display()))
     )?;
     for volume in &device.volumes {
         let kind = serde_json::to_string(&volume.kind)?;

@@ -75,11 +75,6 @@ impl CurrentCertificate {
         Ok(Self(RwLock::new(certified(certificates, private)?)))
     }
 
-    #[cfg(test)]
-    pub(crate) fn leaf(&self) -> Option<CertificateDer<'static>> {
-        self.0.read().ok()?.cert.first().cloned()
-    }
-
     /// New handshakes see the new certificate.
     pub(crate) fn replace(&self, certificate: ServerCertificate) -> Result<(), TlsError> {
         let new = certified(certificate.chain, certificate.key)?;

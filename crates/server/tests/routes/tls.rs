@@ -141,25 +141,3 @@ async fn certificate_files_that_cannot_be_used_are_named() {
         assert!(error.to_string().contains(named), "{error}");
     }
 }
-
-#[tokio::test]
-async fn what_is_no_tls_is_cut_off_and_others_are_served_meanwhile() {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let harness = Harness::start().await;
-    let silent = tokio::net::TcpStream::connect(harness.running.address()).await.unwrap();
-    for greeting in [
-        "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}",
-    ] {
-        let mut stream = tokio::net::TcpStream::connect(harness.running.address()).await.unwrap();
-        stream.write_all(greeting.as_bytes()).await.unwrap();
-        stream.shutdown().await.unwrap();
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer).await;
-        // At most a TLS alert; never a page.
-        assert!(answer.len() < 16, "{answer:?}");
-    }
-    let response = harness.client(None).get(harness.url("/healthz")).send().await.unwrap();
-    assert_eq!(response.status().as_u16(), 200);
-    drop(silent);
-}

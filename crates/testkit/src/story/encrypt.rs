@@ -44,7 +44,12 @@ pub(super) fn everything(stage: &mut Stage, say: Say<'_>) -> Result<()> {
     }
     let seconds = poll.seconds();
     let report = watch.end()?;
-    ensure!(report.breaches.is_empty(), "P1/P2 broken: {:?}", report.breaches);
+    ensure!(
+        report.breaches.is_empty(),
+        "P1/P2 broken {} times, first: {:?}",
+        report.breaches.len(),
+        report.breaches.first()
+    );
     ensure!(
         report.with_ciphertext > 0,
         "the watch saw no ciphertext: it proves nothing"

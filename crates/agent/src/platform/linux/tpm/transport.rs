@@ -30,9 +30,9 @@ pub enum TpmAddress {
 impl FromStr for TpmAddress {
     type Err = String;
 
-    /// `unix:PATH` or `swtpm:PATH`, `tcp:HOST:PORT`, or the path of a device.
+    /// `unix:PATH`, `tcp:HOST:PORT`, or the path of a device.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Some(path) = text.strip_prefix("unix:").or_else(|| text.strip_prefix("swtpm:")) {
+        if let Some(path) = text.strip_prefix("unix:") {
             Ok(Self::Unix(path.into()))
         } else if let Some(address) = text.strip_prefix("tcp:") {
             Ok(Self::Tcp(address.to_owned()))
