@@ -20,6 +20,8 @@ pub struct Overview {
     pub exposed: Vec<DeviceRow>,
     /// Non-compliant devices, at most ten.
     pub non_compliant: Vec<DeviceRow>,
+    /// Devices with a key in use that is not proven, or that failed the proof, at most ten.
+    pub in_doubt: Vec<DeviceRow>,
     /// Devices with a hardware id that another has too, at most ten.
     pub duplicates: Vec<DeviceRow>,
     /// The newest entries of the audit, at most ten.
@@ -53,6 +55,11 @@ pub async fn overview(state: &AppState, user: &CurrentUser) -> Result<Overview> 
         .await?,
         non_compliant: some(DeviceQuery {
             verdict: Some(Verdict::NonCompliant),
+            ..DeviceQuery::default()
+        })
+        .await?,
+        in_doubt: some(DeviceQuery {
+            unproven: true,
             ..DeviceQuery::default()
         })
         .await?,

@@ -83,7 +83,7 @@ impl Names {
         if here.is_some() && !key.is_empty() {
             detail.push(key);
         }
-        if event.actor.starts_with("user:") {
+        if event.actor.starts_with("user:") && !(here.is_none() && actor == subject) {
             detail.push(&actor);
         }
         if !event.detail.is_empty() {

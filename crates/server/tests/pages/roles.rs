@@ -86,3 +86,17 @@ async fn addresses_that_people_know_lead_on() {
         assert_eq!(nobody.get(from).await.location(), to, "{from}");
     }
 }
+
+#[tokio::test]
+async fn the_help_desk_sees_what_happened_to_devices_and_not_who_signed_in() {
+    let harness = Harness::start().await;
+    crate::with_a_device(&harness).await;
+    let help_desk = person(&harness, "nora", Role::HelpDesk).await;
+    let auditor = person(&harness, "ruth", Role::Auditor).await;
+    let (help_desk, auditor) = (help_desk.get("/admin").await.body, auditor.get("/admin").await.body);
+    assert!(auditor.contains("Signed in"));
+    assert!(
+        !help_desk.contains("Signed in") && !help_desk.contains("Account created"),
+        "{help_desk}"
+    );
+}

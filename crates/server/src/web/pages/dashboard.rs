@@ -1,8 +1,8 @@
 //! The dashboard.
 
 use axum::{extract::State, response::Response};
-use domain::{compliance::Verdict, volume::VolumeKind};
-use store::model::{DeviceRow, Summary};
+use domain::{access::Permission, compliance::Verdict, volume::VolumeKind};
+use store::model::{DeviceRow, Summary, device_of};
 
 use crate::{
     error::Result,
@@ -34,7 +34,12 @@ pub(crate) async fn page(
     let user = user.0;
     let overview = dashboard::overview(&state, &user).await?;
     let now = state.now();
-    let names = Names::of(&state, &overview.activity).await?;
+    // Who may not read the audit sees what happened to devices, and nothing about accounts and sign-ins.
+    let mut activity = overview.activity.clone();
+    if !user.may(Permission::ReadAudit) {
+        activity.retain(|entry| device_of(&entry.event).is_some());
+    }
+    let names = Names::of(&state, &activity).await?;
     let summary = &overview.summary;
     answer(&Dashboard {
         chrome: frame.chrome(&user, Place::Dashboard),
@@ -42,11 +47,7 @@ pub(crate) async fn page(
         compliance: compliance(summary),
         drives: drives(summary),
         attention: attention(&overview),
-        activity: overview
-            .activity
-            .iter()
-            .map(|entry| names.event(entry, now, None))
-            .collect(),
+        activity: activity.iter().map(|entry| names.event(entry, now, None)).collect(),
         fresh: summary.devices_total() == 0 && summary.retired == 0,
     })
 }
@@ -158,7 +159,12 @@ fn compliance(summary: &Summary) -> Ring {
         .collect();
     Ring {
         title: "Devices by compliance".to_owned(),
-        unit: "devices".to_owned(),
+        unit: if summary.devices_total() == 1 {
+            "device"
+        } else {
+            "devices"
+        }
+        .to_owned(),
         slices,
     }
 }
@@ -214,14 +220,7 @@ fn attention(overview: &Overview) -> Vec<Attention> {
             });
         }
     };
-    let all = || {
-        overview
-            .exposed
-            .iter()
-            .chain(&overview.non_compliant)
-            .chain(&overview.duplicates)
-    };
-    for device in all().filter(|device| device.keys.failed > 0) {
+    for device in overview.in_doubt.iter().filter(|device| device.keys.failed > 0) {
         add(
             device,
             Tag::new(Tone::Bad, "Proof failed"),
@@ -241,6 +240,13 @@ fn attention(overview: &Overview) -> Vec<Attention> {
             device,
             Tag::new(Tone::Warn, "Exposed"),
             "A key was read and is not replaced yet",
+        );
+    }
+    for device in overview.in_doubt.iter().filter(|device| device.keys.failed == 0) {
+        add(
+            device,
+            Tag::new(Tone::Info, "Not proven"),
+            "A key is stored, but not tried yet",
         );
     }
     for device in &overview.duplicates {
