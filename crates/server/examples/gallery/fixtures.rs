@@ -7,9 +7,9 @@ use server::web::view::{
 };
 
 /// A page's name and its HTML.
-pub type Page = (&'static str, askama::Result<String>);
+pub(crate) type Page = (&'static str, askama::Result<String>);
 
-pub fn chrome(role: Role, place: Place) -> Chrome {
+pub(crate) fn chrome(role: Role, place: Place) -> Chrome {
     let name = match role {
         Role::Administrator => "admin",
         Role::HelpDesk => "nora.lind",
@@ -29,7 +29,7 @@ pub fn chrome(role: Role, place: Place) -> Chrome {
     }
 }
 
-pub fn nobody() -> Chrome {
+pub(crate) fn nobody() -> Chrome {
     Chrome {
         viewer: None,
         theme: Theme::Auto,
@@ -40,7 +40,7 @@ pub fn nobody() -> Chrome {
     }
 }
 
-pub fn at(words: &str) -> Moment {
+pub(crate) fn at(words: &str) -> Moment {
     Moment {
         machine: "2026-11-24T14:03:22Z".to_owned(),
         exact: "2026-11-24 14:03:22 UTC".to_owned(),
@@ -48,7 +48,7 @@ pub fn at(words: &str) -> Moment {
     }
 }
 
-pub fn key(n: usize) -> KeyId {
+pub(crate) fn key(n: usize) -> KeyId {
     let ids = [
         "3F2A9C11-7B40-4E1D-9A52-0C6D1E88B7F4",
         "A04417E2-55C1-4F0B-8D2E-91B7C3D60A18",
@@ -62,4 +62,4 @@ pub fn key(n: usize) -> KeyId {
 }
 
 /// Made up; each group is a multiple of eleven, as in real ones.
-pub const PASSWORD: &str = "147829-604373-025498-710886-392051-268411-553619-084370";
+pub(crate) const PASSWORD: &str = "147829-604373-025498-710886-392051-268411-553619-084370";

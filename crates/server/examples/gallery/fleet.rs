@@ -19,7 +19,7 @@ use server::web::{
 
 use crate::fixtures::{Page, at, chrome, key};
 
-pub fn pages() -> Vec<Page> {
+pub(crate) fn pages() -> Vec<Page> {
     let mut noticed = device(true);
     noticed.chrome.notice = Some(Notice {
         tone: Tone::Good,

@@ -15,7 +15,7 @@ use server::web::view::{
 
 use crate::fixtures::{Page, at, chrome, nobody};
 
-pub fn pages() -> Vec<Page> {
+pub(crate) fn pages() -> Vec<Page> {
     let mut pages = vec![
         ("login", login("", None).render()),
         (

@@ -17,7 +17,7 @@ use crate::fixtures::{PASSWORD, Page, at, chrome, key};
 
 const HELPDESK: &str = "For anything else, call the help desk: 555 0100.";
 
-pub fn pages() -> Vec<Page> {
+pub(crate) fn pages() -> Vec<Page> {
     vec![
         ("helpdesk", form(None, None).render()),
         ("helpdesk-not-found", form(Some("No key begins with 3F2A9C12. Ask the caller to read the eight characters again: B and 8, D and 0 are easily mixed up."), None).render()),

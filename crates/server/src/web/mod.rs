@@ -23,7 +23,6 @@ use axum::{
 use crate::state::AppState;
 
 /// Every page, the assets, and the answer to addresses that do not exist.
-#[must_use]
 pub fn router(state: &AppState) -> Router<AppState> {
     Router::new()
         .route("/", get(pages::home::start))

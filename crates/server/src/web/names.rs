@@ -1,6 +1,6 @@
 //! Turns the ids in audit entries into names that people know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use domain::{audit::AuditEntry, ids::DeviceId, time::Timestamp};
 use store::model::device_of;
@@ -22,13 +22,9 @@ impl Names {
     pub(super) async fn of(state: &AppState, entries: &[AuditEntry]) -> Result<Self> {
         let mut names = BTreeMap::new();
         for id in entries.iter().filter_map(|entry| device_of(&entry.event)) {
-            if !names.contains_key(&id) {
-                let name = state
-                    .store
-                    .device(id)
-                    .await?
-                    .map_or_else(|| id.to_string(), |device| device.hostname);
-                names.insert(id, name);
+            if let Entry::Vacant(place) = names.entry(id) {
+                let device = state.store.device(id).await?;
+                place.insert(device.map_or_else(|| id.to_string(), |device| device.hostname));
             }
         }
         Ok(Self(names))

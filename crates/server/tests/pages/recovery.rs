@@ -48,13 +48,15 @@ async fn the_help_desk_gets_the_right_key_once_by_eight_digits() {
     );
 }
 
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 #[tokio::test]
 async fn a_form_that_is_wrong_tells_nothing_and_keeps_what_was_typed() {
     let harness = Harness::start().await;
     let (_, volume) = with_a_device(&harness).await;
     let browser = Browser::signed_in(&harness, "admin", ADMIN_PASSWORD).await;
     let digits = volume.protector.short();
-    let cases: [(&[(&str, &str)], StatusCode, &str); 4] = [
+    let cases: [(Fields<'_>, StatusCode, &str); 4] = [
         (
             &[("key_id", &digits), ("reason", "")],
             StatusCode::UNPROCESSABLE_ENTITY,

@@ -55,7 +55,7 @@ pub(crate) async fn form(
     if let Some(user) = user_of(&headers, &state).await? {
         return Ok(go(local(&next).unwrap_or(home_of(user.role))));
     }
-    answer(&state, &frame, &headers, StatusCode::OK, String::new(), next, None)
+    answer(&state, &frame, &headers, StatusCode::OK, String::new(), &next, None)
 }
 
 /// `POST /login`.
@@ -86,7 +86,7 @@ pub(crate) async fn sign_in(
                 SignInError::LockedOut { minutes } => (StatusCode::TOO_MANY_REQUESTS, LoginProblem::LockedOut(minutes)),
                 _ => (StatusCode::UNPROCESSABLE_ENTITY, LoginProblem::Refused),
             };
-            answer(&state, &frame, &headers, status, name, fields.next, Some(problem))
+            answer(&state, &frame, &headers, status, name, &fields.next, Some(problem))
         }
     }
 }
@@ -115,11 +115,11 @@ fn answer(
     headers: &HeaderMap,
     status: StatusCode,
     name: String,
-    next: String,
+    next: &str,
     problem: Option<LoginProblem>,
 ) -> Result<Response> {
     let (chrome, cookie) = frame.chrome_for_nobody(state, headers);
-    let next = local(&next).unwrap_or_default().to_owned();
+    let next = local(next).unwrap_or_default().to_owned();
     Ok(with_cookie(
         page_with(
             status,
