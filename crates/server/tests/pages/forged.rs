@@ -4,7 +4,7 @@ use crate::browser::Browser;
 use crate::support::{ADMIN_PASSWORD, Harness};
 use crate::with_a_device;
 
-const FORMS: [&str; 16] = [
+const FORMS: [&str; 17] = [
     "/login",
     "/logout",
     "/theme",
@@ -20,6 +20,7 @@ const FORMS: [&str; 16] = [
     "/admin/accounts/disable",
     "/admin/accounts/enable",
     "/helpdesk",
+    "/helpdesk/save",
     "/selfservice",
 ];
 
