@@ -125,7 +125,8 @@ pub(super) fn forms(stage: &Stage, say: Say<'_>) -> Result<()> {
 
 fn forge(person: &Person, action: &str, foreign: &str) -> Result<u32> {
     let origin = person.origin();
-    let attempts: [(Option<&str>, Vec<(&str, &str)>); 4] = [
+    type Fields<'a> = Vec<(&'a str, &'a str)>;
+    let attempts: [(Option<&str>, Fields<'_>); 4] = [
         (Some(&origin), vec![]),
         (Some(&origin), vec![("csrf", "00000000000000000000000000000000")]),
         (Some(&origin), vec![("csrf", foreign)]),
