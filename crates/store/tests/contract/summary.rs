@@ -90,7 +90,7 @@ pub(crate) async fn counts_follow_every_change(store: &dyn Store) {
     assert_eq!((now.retired, now.duplicate_hardware, now.devices_total()), (0, 2, 2));
 }
 
-pub async fn drives_are_counted_by_kind_and_verdict(store: &dyn Store) {
+pub(crate) async fn drives_are_counted_by_kind_and_verdict(store: &dyn Store) {
     let id = enrolled_as(store, 1, "PC-1", "one").await;
     let drives = async || store.summary().await.unwrap().drives;
     assert!(drives().await.is_empty());
