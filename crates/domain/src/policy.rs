@@ -70,7 +70,7 @@ pub struct OsDrive {
     pub min_pin_length: u8,
 }
 
-/// `fixed.auto_unlock`.
+/// `fixed.auto_unlock`, `removable.auto_unlock`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AutoUnlock {
@@ -107,6 +107,9 @@ pub struct RemovableDrive {
     pub method: EncryptionMethod,
     /// Full or used space only.
     pub extent: EncryptionExtent,
+    /// `removable.auto_unlock`, on the device that encrypted the drive; needs an encrypted operating system drive. Has no
+    /// counterpart in Configuration Manager, whose users choose it on the drive.
+    pub auto_unlock: AutoUnlock,
 }
 
 /// Escrow and check-in.
@@ -152,6 +155,7 @@ impl Default for RemovableDrive {
             encryption: Encryption::NotConfigured,
             method: EncryptionMethod::XtsAes128,
             extent: EncryptionExtent::Full,
+            auto_unlock: AutoUnlock::Allow,
         }
     }
 }
@@ -198,6 +202,16 @@ impl Policy {
     #[must_use]
     pub fn manages(&self, inventory: &Inventory) -> bool {
         !inventory.virtual_machine || self.client.manage_virtual_machines
+    }
+
+    /// Whether data drives of this kind unlock by themselves; has no meaning for the operating system drive.
+    #[must_use]
+    pub fn auto_unlock(&self, kind: VolumeKind) -> AutoUnlock {
+        match kind {
+            VolumeKind::Os => AutoUnlock::Allow,
+            VolumeKind::Fixed => self.fixed.auto_unlock,
+            VolumeKind::Removable => self.removable.auto_unlock,
+        }
     }
 
     /// How often a device asks.

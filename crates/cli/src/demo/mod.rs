@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use domain::access::Role;
-use domain::policy::{Encryption, Policy};
+use domain::policy::{AutoUnlock, Encryption, Policy};
 use domain::volume::EncryptionMethod;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -170,8 +170,9 @@ fn policy() -> Policy {
     policy.os.encryption = Encryption::Require;
     policy.os.method = EncryptionMethod::XtsAes256;
     policy.fixed.encryption = Encryption::Require;
-    policy.fixed.auto_unlock = domain::policy::AutoUnlock::Require;
+    policy.fixed.auto_unlock = AutoUnlock::Require;
     policy.removable.encryption = Encryption::Require;
+    policy.removable.auto_unlock = AutoUnlock::Require;
     policy
 }
 

@@ -49,8 +49,7 @@ fn required(policy: &Policy, inventory: &Inventory, volume: &VolumeReport) -> Ve
     }
     match volume.kind {
         VolumeKind::Os => reasons.extend(start_up(policy.os.protector, &inventory.tpm, volume)),
-        VolumeKind::Fixed => reasons.extend(auto_unlock(policy, inventory, volume)),
-        VolumeKind::Removable => {}
+        VolumeKind::Fixed | VolumeKind::Removable => reasons.extend(auto_unlock(policy, inventory, volume)),
     }
     reasons
 }
@@ -83,7 +82,7 @@ fn start_up(wanted: OsProtector, tpm: &Tpm, volume: &VolumeReport) -> Option<Rea
 
 fn auto_unlock(policy: &Policy, inventory: &Inventory, volume: &VolumeReport) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    let wanted = policy.fixed.auto_unlock;
+    let wanted = policy.auto_unlock(volume.kind);
     let on = volume.auto_unlock == Some(true);
     if wanted == AutoUnlock::Require && policy.os.encryption == Encryption::Forbid {
         reasons.push(Reason::PolicyConflict);

@@ -1,4 +1,4 @@
-//! Automatic unlocking of fixed data volumes: its key lies on the operating system volume, so that comes first.
+//! Automatic unlocking of data volumes: its key lies on the operating system volume, so that comes first.
 
 use super::Action;
 use super::decide::{Decision, Steps};
@@ -34,12 +34,12 @@ impl OsDrive {
     }
 }
 
-/// Plans automatic unlocking of a fixed data volume that must be encrypted. "Allow" leaves it to the user, except that a
+/// Plans automatic unlocking of a data volume that must be encrypted. "Allow" leaves it to the user, except that a
 /// drive with nothing but recovery passwords gets it: it would stay shut after the next restart.
 pub(super) fn plan(decision: &Decision<'_>, steps: &mut Steps<'_>, keys: &KeySteps, os_drive: OsDrive) -> Start {
     let volume = steps.volume;
     let on = volume.auto_unlock == Some(true);
-    let wanted = decision.policy.fixed.auto_unlock;
+    let wanted = decision.policy.auto_unlock(volume.kind);
     let only_recovery = volume
         .protectors
         .iter()
@@ -85,7 +85,7 @@ pub(super) fn plan(decision: &Decision<'_>, steps: &mut Steps<'_>, keys: &KeySte
 
 /// An operating system volume that is to be decrypted cannot keep the keys of data volumes.
 pub(super) fn let_go_of_os_drive(decision: &Decision<'_>, steps: &mut Steps<'_>, keys: &KeySteps, os_drive: OsDrive) {
-    if os_drive.forbidden && steps.volume.kind == VolumeKind::Fixed && steps.volume.auto_unlock == Some(true) {
+    if os_drive.forbidden && steps.volume.kind != VolumeKind::Os && steps.volume.auto_unlock == Some(true) {
         remove(decision, steps, keys);
     }
 }
@@ -93,7 +93,7 @@ pub(super) fn let_go_of_os_drive(decision: &Decision<'_>, steps: &mut Steps<'_>,
 /// `Decrypt` of an operating system volume is refused (`FVE_E_AUTOUNLOCK_ENABLED`) while it holds such keys.
 pub(super) fn wait_for_data_volumes(os: &mut Steps<'_>, data: &[Steps<'_>]) {
     let holds_on = |s: &&Steps<'_>| {
-        s.volume.kind == VolumeKind::Fixed
+        s.volume.kind != VolumeKind::Os
             && s.volume.auto_unlock == Some(true)
             && !s.actions.iter().any(|a| matches!(a, Action::RemoveAutoUnlock { .. }))
     };

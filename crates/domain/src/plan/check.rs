@@ -58,8 +58,8 @@ pub enum Rule {
     NotBoundToAutoUnlock,
     /// `FVE_E_FOREIGN_VOLUME` or `FVE_E_NOT_OS_VOLUME`: only the operating system volume can do that.
     OnlyOsVolume,
-    /// `FVE_E_NOT_DATA_VOLUME`: only data volumes can do that; here, fixed ones.
-    OnlyFixedVolume,
+    /// `FVE_E_NOT_DATA_VOLUME`: only data volumes can do that.
+    OnlyDataVolume,
     /// `FVE_E_OS_NOT_PROTECTED`: automatic unlocking needs a protected operating system volume.
     OsNotProtected,
     /// `FVE_E_AUTOUNLOCK_ENABLED`: the operating system volume still holds keys of data volumes.
@@ -128,7 +128,7 @@ impl Rule {
             Self::BoundToAutoUnlock => "automatic unlocking is on",
             Self::NotBoundToAutoUnlock => "automatic unlocking is off",
             Self::OnlyOsVolume => "only the operating system volume can do that",
-            Self::OnlyFixedVolume => "only a fixed data volume can do that",
+            Self::OnlyDataVolume => "only a data volume can do that",
             Self::OsNotProtected => "the operating system volume is not protected",
             Self::AutoUnlockKeysStored => "the operating system volume still holds keys that unlock data volumes",
             Self::PinDefeated => "a plain TPM protector would switch the PIN off",

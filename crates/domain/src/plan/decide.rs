@@ -85,10 +85,8 @@ impl Decision<'_> {
             start_up::Start::NOT_YET
         } else if steps.volume.kind == VolumeKind::Os {
             start_up::plan(self, steps)
-        } else if steps.volume.kind == VolumeKind::Fixed {
-            auto_unlock::plan(self, steps, &keys, os_drive)
         } else {
-            start_up::Start::READY
+            auto_unlock::plan(self, steps, &keys, os_drive)
         };
         self.convert(steps, &keys, usable);
         self.resume_protection(steps, usable);

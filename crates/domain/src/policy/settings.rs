@@ -277,6 +277,14 @@ const REFERENCE: &[Setting] = &[
         "Used space only is quicker on new drives, but leaves earlier contents of free space readable."
     ),
     setting!(
+        "removable.auto_unlock",
+        RemovableDrive,
+        "Automatic unlocking",
+        AUTO_UNLOCK,
+        removable.auto_unlock,
+        "Opens the drive on the device that encrypted it, once that one's operating system drive is open; elsewhere its recovery password is needed. With \"Allow\", a drive that nothing else opens gets it."
+    ),
+    setting!(
         "client.management_services",
         Client,
         "Store recovery passwords",

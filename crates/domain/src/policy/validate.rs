@@ -36,10 +36,17 @@ impl Policy {
     }
 
     /// Settings that need others which are not there.
-    fn conflicts(&self) -> Option<FieldError> {
-        let unlocks = self.fixed.auto_unlock == AutoUnlock::Require;
-        (unlocks && self.os.encryption != Encryption::Require).then(|| FieldError {
-            field: "fixed.auto_unlock".to_owned(),
+    fn conflicts(&self) -> impl Iterator<Item = FieldError> {
+        let unlocks = [
+            ("fixed.auto_unlock", self.fixed.auto_unlock),
+            ("removable.auto_unlock", self.removable.auto_unlock),
+        ];
+        let has_place = self.os.encryption == Encryption::Require;
+        let without_place = unlocks
+            .into_iter()
+            .filter(move |(_, wanted)| *wanted == AutoUnlock::Require && !has_place);
+        without_place.map(|(field, _)| FieldError {
+            field: field.to_owned(),
             message: "Automatic unlocking can be required only when os.encryption is \"require\": its key lies on the \
                       operating system drive."
                 .to_owned(),

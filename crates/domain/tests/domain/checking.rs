@@ -294,7 +294,7 @@ fn automatic_unlocking_follows_the_providers_rules() {
         breaches(&require_fixed(), &device(vec![os, fixed(auto)]), &keys, actions)
     };
     assert_eq!(with(os_volume(), false, &[on("D:"), off("D:")]), []);
-    assert_eq!(with(os_volume(), false, &[on("C:")]), [(0, Rule::OnlyFixedVolume)]);
+    assert_eq!(with(os_volume(), false, &[on("C:")]), [(0, Rule::OnlyDataVolume)]);
     assert_eq!(with(os_volume(), true, &[on("D:")]), [(0, Rule::BoundToAutoUnlock)]);
     assert_eq!(
         with(os_volume(), false, &[off("D:")]),

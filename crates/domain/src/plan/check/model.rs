@@ -52,10 +52,7 @@ impl<'a> Device<'a> {
 
     pub(super) fn carry_out(&mut self, action: &Action) -> Outcome {
         ensure(self.managed, Rule::NotManaged)?;
-        let holds_auto_unlock_keys = self
-            .volumes
-            .iter()
-            .any(|v| v.kind == VolumeKind::Fixed && v.auto_unlock);
+        let holds_auto_unlock_keys = self.volumes.iter().any(|v| v.kind != VolumeKind::Os && v.auto_unlock);
         let os_protected = self.volumes.iter().any(|v| {
             v.kind == VolumeKind::Os
                 && matches!(
@@ -145,7 +142,7 @@ impl<'a> Volume<'a> {
     }
 
     fn add_auto_unlock(&mut self, os_protected: bool) -> Outcome {
-        ensure(self.kind == VolumeKind::Fixed, Rule::OnlyFixedVolume)?;
+        ensure(self.kind != VolumeKind::Os, Rule::OnlyDataVolume)?;
         ensure(!self.auto_unlock, Rule::BoundToAutoUnlock)?;
         ensure(os_protected, Rule::OsNotProtected)?;
         self.auto_unlock = true;
@@ -154,7 +151,7 @@ impl<'a> Volume<'a> {
     }
 
     fn remove_auto_unlock(&mut self, policy: &Policy) -> Outcome {
-        ensure(self.kind == VolumeKind::Fixed, Rule::OnlyFixedVolume)?;
+        ensure(self.kind != VolumeKind::Os, Rule::OnlyDataVolume)?;
         ensure(self.auto_unlock, Rule::NotBoundToAutoUnlock)?;
         ensure(self.way_back(policy), Rule::NoWayBack)?;
         self.auto_unlock = false;

@@ -182,7 +182,7 @@ fn volume(n: usize, kind: VolumeKind) -> impl Strategy<Value = (Volume, Keys)> {
                         .map(|n| if kind == VolumeKind::Os { n } else { 0 }),
                     locked: locked && is_encrypted && suspended.is_none() && kind != VolumeKind::Os,
                     lists_protectors_when_locked: lists,
-                    auto_unlock: external.filter(|_| auto_unlock && kind == VolumeKind::Fixed),
+                    auto_unlock: external.filter(|_| auto_unlock && kind != VolumeKind::Os),
                     protectors,
                 };
                 let keys = keys.into_iter().enumerate().filter_map(|(i, key)| {
@@ -225,11 +225,12 @@ fn policy() -> impl Strategy<Value = Policy> {
         ])
     };
     let method = || select(vec![EncryptionMethod::XtsAes128, EncryptionMethod::XtsAes256]);
+    let auto_unlock = || select(vec![AutoUnlock::Allow, AutoUnlock::Require, AutoUnlock::Prohibit]);
     (
         (encryption(), encryption(), encryption()),
         (method(), method(), method()),
         select(vec![OsProtector::Tpm, OsProtector::TpmPin]),
-        select(vec![AutoUnlock::Allow, AutoUnlock::Require, AutoUnlock::Prohibit]),
+        (auto_unlock(), auto_unlock()),
         (prop::bool::weighted(0.9), prop::bool::weighted(0.9), any::<bool>()),
     )
         .prop_map(|(encryption, method, protector, auto_unlock, client)| {
@@ -241,7 +242,7 @@ fn policy() -> impl Strategy<Value = Policy> {
             ) = encryption;
             (policy.os.method, policy.fixed.method, policy.removable.method) = method;
             policy.os.protector = protector;
-            policy.fixed.auto_unlock = auto_unlock;
+            (policy.fixed.auto_unlock, policy.removable.auto_unlock) = auto_unlock;
             policy.client.escrow = client.0;
             policy.client.rotate_after_disclosure = client.1;
             policy.client.manage_virtual_machines = client.2;

@@ -80,7 +80,7 @@ impl Volume {
     }
 
     pub(crate) fn enable_auto_unlock(&mut self, id: ProtectorId, os_protected: bool) -> Result<(), Refusal> {
-        refuse(self.kind != VolumeKind::Fixed, "NOT_DATA_VOLUME")?;
+        refuse(self.kind == VolumeKind::Os, "NOT_DATA_VOLUME")?;
         refuse(!os_protected, "OS_NOT_PROTECTED")?;
         refuse(self.auto_unlock.is_some(), "VOLUME_BOUND_ALREADY")?;
         self.protect(id, ProtectorType::ExternalKey, false)?;
