@@ -42,15 +42,18 @@ async fn a_newer_schema_is_refused_with_both_versions() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("claviger.db");
     drop(SqliteStore::open(&path).unwrap());
-    Connection::open(&path)
-        .unwrap()
-        .pragma_update(None, "user_version", 99)
+    let connection = Connection::open(&path).unwrap();
+    let known: u32 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
     let refused = SqliteStore::open(&path).unwrap_err();
-    assert_eq!(refused, StoreError::SchemaTooNew { found: 99, known: 1 });
+    assert_eq!(refused, StoreError::SchemaTooNew { found: 99, known });
     assert_eq!(
         refused.to_string(),
-        "the database has schema version 99, and this program knows versions up to 1: use a newer program"
+        format!(
+            "the database has schema version 99, and this program knows versions up to {known}: use a newer program"
+        )
     );
     let offline = OfflineAudit::open_read_only(&path).unwrap_err();
     assert_eq!(offline, refused);
