@@ -1,5 +1,6 @@
 //! The virtual fleet, fault injection, independent readers and the whole story. Never part of a shipped program.
 
+pub mod kills;
 pub mod leaks;
 pub mod ntfs;
 pub mod oracle;

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use domain::ids::ProtectorId;
 use reqwest::blocking::Client;
 use reqwest::{Certificate, StatusCode, Url};
 use scraper::{ElementRef, Html, Selector};
@@ -103,6 +104,32 @@ impl Person {
             );
         }
         Ok(page)
+    }
+
+    /// Asks the help desk's page for a key by its first eight digits, and reads the recovery password.
+    ///
+    /// # Errors
+    /// When it is refused, or the page does not name the device.
+    pub fn ask_help_desk(&self, id: ProtectorId, device: &str) -> Result<String> {
+        let form = self.open("/helpdesk")?;
+        let reason = form
+            .attributes("select[name=reason] option", "value")
+            .into_iter()
+            .find(|v| !v.is_empty());
+        let reason = reason.context("the form offers no reason")?;
+        let page = self.submit(&form, "/helpdesk", &[("key_id", &id.short()), ("reason", &reason)])?;
+        if !page.status.is_success() {
+            bail!(
+                "the help desk refused: {} {:?}",
+                page.status,
+                page.text_of("[role=alert]")
+            );
+        }
+        if !page.source.contains(device) {
+            bail!("the page does not name {device}");
+        }
+        let found = page.attributes("#whole-key", "value").into_iter().next();
+        found.with_context(|| format!("no password on the page: {:?}", page.text_of("h1, [role=alert]")))
     }
 }
 

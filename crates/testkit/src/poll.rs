@@ -1,9 +1,16 @@
 //! Waiting for something that another process does: look, pause, look again, up to a limit.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+
+/// Lets this much time pass: for an instant that is part of what is tested, never to wait for something.
+pub fn pause(time: Duration) {
+    let (_held, never) = channel::<()>();
+    // Always a time-out: the sender lives as long as we do.
+    let _ = never.recv_timeout(time);
+}
 
 /// A wait with a limit. The limit says that something is wrong, never how fast it must be.
 #[derive(Debug)]
@@ -11,8 +18,6 @@ pub struct Poll {
     started: Instant,
     limit: Duration,
     shown: String,
-    // Nothing is ever sent: receiving with a time-out is the pause.
-    never: (Sender<()>, Receiver<()>),
 }
 
 impl Poll {
@@ -27,7 +32,6 @@ impl Poll {
             started: Instant::now(),
             limit: Duration::from_secs(60 * minutes),
             shown: String::new(),
-            never: channel(),
         }
     }
 
@@ -53,8 +57,7 @@ impl Poll {
         if self.started.elapsed() > self.limit {
             bail!("waited {:?} for {what}; last seen:{}", self.limit, self.shown);
         }
-        // Always a time-out: the sender lives as long as we do.
-        let _ = self.never.1.recv_timeout(Duration::from_millis(20));
+        pause(Duration::from_millis(20));
         Ok(())
     }
 }

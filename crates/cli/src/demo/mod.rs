@@ -165,7 +165,8 @@ impl Demo {
 }
 
 /// Encrypt everything; the operating system drive with the longer key.
-fn policy() -> Policy {
+#[must_use]
+pub fn policy() -> Policy {
     let mut policy = Policy::default();
     policy.os.encryption = Encryption::Require;
     policy.os.method = EncryptionMethod::XtsAes256;

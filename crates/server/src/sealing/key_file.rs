@@ -154,7 +154,11 @@ pub(crate) fn open_or_create(
     open(path, passphrase)
 }
 
-fn open(path: &Path, passphrase: &str) -> Result<Unsealed, KeyFileError> {
+/// Opens a key file that is there.
+///
+/// # Errors
+/// [`KeyFileError`].
+pub(super) fn open(path: &Path, passphrase: &str) -> Result<Unsealed, KeyFileError> {
     let not_a_key_file = || KeyFileError::NotAKeyFile(path.to_owned());
     let length = fs::metadata(path).map_err(|source| at(path, source))?.len();
     if length > MAX_FILE {

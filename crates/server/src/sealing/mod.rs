@@ -10,6 +10,8 @@ pub use audit_key::{AuditKey, verify_signature};
 pub use key_file::{KdfCost, KeyFileError};
 pub(crate) use key_file::{NewAuthority, Unsealed, open_or_create, write_durably};
 
+use std::path::Path;
+
 use domain::ids::{DeviceId, ProtectorId, VolumeId};
 use protocol::sealing::{Binding, RecoveryPrivateKey, RecoveryPublicKey, SealedSecret, SealingError};
 use zeroize::Zeroizing;
@@ -60,6 +62,14 @@ impl KeyRing {
             newest,
             audit,
         })
+    }
+
+    /// Opens a server's key file without the server: to check offline what its store can give back.
+    ///
+    /// # Errors
+    /// [`KeyFileError`].
+    pub fn open_file(path: &Path, passphrase: &str) -> Result<Self, KeyFileError> {
+        key_file::open(path, passphrase).map(|unsealed| unsealed.ring)
     }
 
     /// The key to which devices seal now.

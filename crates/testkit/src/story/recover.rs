@@ -48,7 +48,7 @@ fn recover(stage: &Stage, subject: &Subject, folder: &std::path::Path, say: Say<
     );
     let id = ProtectorId(before.recovery_passwords[0]);
 
-    let password = ask_help_desk(stage, id, &subject.device)?;
+    let password = stage.person("helpdesk")?.ask_help_desk(id, &subject.device)?;
     let poll = Poll::until_minutes(1);
     while state(stage, id)? != KeyState::Superseded {
         poll.wait("the told key to be superseded")?;
@@ -98,27 +98,6 @@ fn recover(stage: &Stage, subject: &Subject, folder: &std::path::Path, say: Say<
     ));
     ensure!(rotated_after < 5.0, "{name}: the rotation took {rotated_after:.1} s");
     Ok(Told { password, copy, plain })
-}
-
-/// Through the page, over HTTPS, with the first eight digits.
-fn ask_help_desk(stage: &Stage, id: ProtectorId, device: &str) -> Result<String> {
-    let person = stage.person("helpdesk")?;
-    let form = person.open("/helpdesk")?;
-    let reason = form
-        .attributes("select[name=reason] option", "value")
-        .into_iter()
-        .find(|v| !v.is_empty());
-    let reason = reason.context("the form offers no reason")?;
-    let page = person.submit(&form, "/helpdesk", &[("key_id", &id.short()), ("reason", &reason)])?;
-    ensure!(
-        page.status.is_success(),
-        "the help desk refused: {} {:?}",
-        page.status,
-        page.text_of("[role=alert]")
-    );
-    ensure!(page.source.contains(device), "the page does not name {device}");
-    let found = page.attributes("#whole-key", "value").into_iter().next();
-    found.with_context(|| format!("no password on the page: {:?}", page.text_of("h1, [role=alert]")))
 }
 
 fn state(stage: &Stage, id: ProtectorId) -> Result<KeyState> {

@@ -1,0 +1,34 @@
+//! A bounded part of `scripts/kills`. `CLAVIGER_KILLS`: how many of each; `CLAVIGER_SEED`: which.
+
+#![expect(clippy::disallowed_macros, reason = "seed and figures belong into the test's output")]
+
+use testkit::kills::{Note, Options, Whom, run};
+use testkit::process::Programs;
+
+fn kill(whom: Whom) {
+    let number = |name: &str, otherwise| std::env::var(name).map_or(otherwise, |text| text.parse().unwrap());
+    let folder = tempfile::Builder::new().prefix("claviger-").tempdir().unwrap();
+    let options = Options {
+        programs: Programs::beside_test().unwrap(),
+        dir: folder.path().join("kills"),
+        seed: number("CLAVIGER_SEED", 1),
+        kills: u32::try_from(number("CLAVIGER_KILLS", 24)).unwrap(),
+        whom,
+    };
+    let result = run(&options, &mut |note| {
+        if let Note::Line(line) = note {
+            println!("{line}");
+        }
+    });
+    result.unwrap();
+}
+
+#[test]
+fn a_killed_agent_never_leaves_ciphertext_without_a_key_at_the_server_and_converges() {
+    kill(Whom::Agent);
+}
+
+#[test]
+fn a_killed_server_has_every_escrow_that_it_acknowledged() {
+    kill(Whom::Server);
+}
