@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::time::Timestamp;
 
-pub use checkpoint::{Checkpoint, verify_with_checkpoints};
+pub use checkpoint::{Checkpoint, verify_end_with_checkpoints, verify_with_checkpoints};
 pub use verify::{ChainFault, verify, verify_up_to};
 
 mod checkpoint;

@@ -41,6 +41,20 @@ pub fn verify_with_checkpoints(
     checkpoints: &[Checkpoint],
     signed: impl Fn(&[u8], &[u8]) -> bool,
 ) -> Result<ChainHead, ChainFault> {
+    verify_end_with_checkpoints(ChainHead::default(), entries, checkpoints, signed)
+}
+
+/// As [`verify_with_checkpoints`], but only what follows `before`, which is believed unless a checkpoint at it or behind it
+/// says otherwise. Of checkpoints before it, only the signatures are looked at.
+///
+/// # Errors
+/// As [`verify_with_checkpoints`].
+pub fn verify_end_with_checkpoints(
+    before: ChainHead,
+    entries: impl IntoIterator<Item = AuditEntry>,
+    checkpoints: &[Checkpoint],
+    signed: impl Fn(&[u8], &[u8]) -> bool,
+) -> Result<ChainHead, ChainFault> {
     if let Some(bad) = checkpoints
         .iter()
         .find(|c| !signed(&Checkpoint::signed_bytes(c.head, c.at), &c.signature))
@@ -49,7 +63,11 @@ pub fn verify_with_checkpoints(
             sequence: bad.head.sequence,
         });
     }
-    let mut heads: Vec<ChainHead> = checkpoints.iter().map(|c| c.head).collect();
+    let mut heads: Vec<ChainHead> = checkpoints
+        .iter()
+        .map(|c| c.head)
+        .filter(|h| h.sequence >= before.sequence)
+        .collect();
     heads.sort_unstable_by_key(|h| h.sequence);
     let mut due = heads.into_iter().peekable();
     let agree = |due: &mut std::iter::Peekable<std::vec::IntoIter<ChainHead>>, head: ChainHead| {
@@ -60,8 +78,8 @@ pub fn verify_with_checkpoints(
         }
         Ok(())
     };
-    agree(&mut due, ChainHead::default())?;
-    let head = walk(entries, |head| agree(&mut due, head))?;
+    agree(&mut due, before)?;
+    let head = walk(before, entries, |head| agree(&mut due, head))?;
     match due.next() {
         Some(recorded) => Err(mismatch(recorded, head)),
         None => Ok(head),

@@ -55,7 +55,7 @@ pub enum ChainFault {
 /// # Errors
 /// The first fault.
 pub fn verify(entries: impl IntoIterator<Item = AuditEntry>) -> Result<ChainHead, ChainFault> {
-    walk(entries, |_| Ok(()))
+    walk(ChainHead::default(), entries, |_| Ok(()))
 }
 
 /// Verifies a chain and that it ends at `recorded`, the head as it was kept elsewhere.
@@ -77,13 +77,14 @@ pub fn verify_up_to(
     }
 }
 
-/// Walks the chain and shows each head to `inspect`.
+/// Walks the chain from what follows `before`, and shows each head to `inspect`.
 pub(super) fn walk(
+    before: ChainHead,
     entries: impl IntoIterator<Item = AuditEntry>,
     mut inspect: impl FnMut(ChainHead) -> Result<(), ChainFault>,
 ) -> Result<ChainHead, ChainFault> {
     let mut entries = entries.into_iter();
-    let mut head = ChainHead::default();
+    let mut head = before;
     while let Some(entry) = entries.next() {
         let expected = head.sequence.saturating_add(1);
         if entry.sequence != expected {

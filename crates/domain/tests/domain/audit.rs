@@ -1,7 +1,8 @@
 //! The audit chain: whatever is done to it afterwards shows.
 
 use domain::audit::{
-    AuditEntry, AuditEvent, ChainFault, ChainHead, Checkpoint, append, verify, verify_up_to, verify_with_checkpoints,
+    AuditEntry, AuditEvent, ChainFault, ChainHead, Checkpoint, append, verify, verify_end_with_checkpoints,
+    verify_up_to, verify_with_checkpoints,
 };
 use domain::time::Timestamp;
 use proptest::prelude::*;
@@ -161,6 +162,37 @@ fn a_chain_written_anew_does_not_pass_its_checkpoints() {
     let cut = entries[..3].to_vec();
     let verdict = verify_with_checkpoints(cut, &checkpoints, signed);
     assert_eq!(verdict, Err(ChainFault::HeadMismatch { recorded: 4, found: 3 }));
+}
+
+#[test]
+fn the_end_of_a_long_chain_is_verified_against_the_checkpoints_in_it() {
+    let entries = chain(8);
+    let before = head_of(&entries[3]);
+    let end = || entries[4..].to_vec();
+    let checkpoints = [&entries[1], &entries[3], &entries[6]].map(checkpoint);
+    let verdict = verify_end_with_checkpoints(before, end(), &checkpoints, signed);
+    assert_eq!(verdict, Ok(head_of(&entries[7])));
+
+    // Written anew from the fifth entry on, and from one before the part that is looked at.
+    let mut forged = entries[4..5].to_vec();
+    forged.extend(continue_chain(head_of(&entries[4]), 3));
+    let verdict = verify_end_with_checkpoints(before, forged, &checkpoints, signed);
+    assert_eq!(verdict, Err(ChainFault::HeadMismatch { recorded: 7, found: 7 }));
+    let elsewhere = ChainHead {
+        hash: [7; 32],
+        ..before
+    };
+    let verdict = verify_end_with_checkpoints(elsewhere, Vec::new(), &checkpoints[..2], signed);
+    assert_eq!(verdict, Err(ChainFault::HeadMismatch { recorded: 4, found: 4 }));
+
+    let mut missing = end();
+    missing.remove(0);
+    let verdict = verify_end_with_checkpoints(before, missing, &checkpoints, signed);
+    assert_eq!(verdict, Err(ChainFault::Gap { missing: 5, found: 6 }));
+    let mut old = checkpoints.to_vec();
+    old[0].at.0 += 1;
+    let verdict = verify_end_with_checkpoints(before, end(), &old, signed);
+    assert_eq!(verdict, Err(ChainFault::BadSignature { sequence: 2 }));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use domain::access::Permission;
-use domain::audit::{AuditEntry, ChainFault, ChainHead, Checkpoint, append, verify_with_checkpoints};
+use domain::audit::{AuditEntry, ChainFault, ChainHead, Checkpoint, verify_end_with_checkpoints};
 use domain::time::Timestamp;
 use store::model::{AuditQuery, Page};
 use store::{OfflineAudit, Store, StoreError};
@@ -58,8 +58,7 @@ pub fn verify(database: &Path, public_key: &str) -> Result<Verified, AuditFault>
     // Checkpoints first: entries that a running server adds meanwhile lie behind all of them.
     let checkpoints = audit.checkpoints()?;
     let failure = RefCell::new(None);
-    let signed = |bytes: &[u8], signature: &[u8]| verify_signature(public_key, bytes, signature);
-    let verdict = verify_with_checkpoints(pages(&audit, &failure), &checkpoints, signed);
+    let verdict = judge(ChainHead::default(), pages(&audit, &failure), &checkpoints, public_key);
     if let Some(error) = failure.into_inner() {
         return Err(error.into());
     }
@@ -67,6 +66,18 @@ pub fn verify(database: &Path, public_key: &str) -> Result<Verified, AuditFault>
         head: verdict?,
         checkpoints: checkpoints.len() as u64,
         signed: checkpoints.last().map(|last| (last.head.sequence, last.at)),
+    })
+}
+
+/// The one verification: what follows `before`, against the checkpoints and the audit key.
+fn judge(
+    before: ChainHead,
+    entries: impl IntoIterator<Item = AuditEntry>,
+    checkpoints: &[Checkpoint],
+    public_key: &str,
+) -> Result<ChainHead, ChainFault> {
+    verify_end_with_checkpoints(before, entries, checkpoints, |bytes, signature| {
+        verify_signature(public_key, bytes, signature)
     })
 }
 
@@ -95,7 +106,7 @@ const LOOKED_AT: u64 = 20_000;
 pub enum Standing {
     /// All of it was verified, with the checkpoints.
     Whole(ChainHead),
-    /// It is long: only the links from this entry to the end were verified.
+    /// It is long: only what begins with this entry was verified, with all checkpoints that lie in it.
     End(u64, ChainHead),
     /// Something is wrong.
     Broken(ChainFault),
@@ -119,35 +130,19 @@ pub async fn standing(state: &AppState, user: &CurrentUser) -> Result<Standing> 
         next = last.sequence.saturating_add(1);
         entries.extend(part);
     }
-    if from > 1 {
-        return Ok(end_of_chain(from, &entries));
-    }
+    let before = match entries.first() {
+        Some(first) if from > 1 => ChainHead {
+            sequence: from - 1,
+            hash: first.previous,
+        },
+        _ => ChainHead::default(),
+    };
     let key = state.keys.audit_key().public_hex();
-    let signed = |bytes: &[u8], signature: &[u8]| verify_signature(&key, bytes, signature);
-    Ok(match verify_with_checkpoints(entries, &checkpoints, signed) {
+    Ok(match judge(before, entries, &checkpoints, &key) {
+        Ok(head) if from > 1 => Standing::End(from, head),
         Ok(head) => Standing::Whole(head),
         Err(fault) => Standing::Broken(fault),
     })
-}
-
-fn end_of_chain(from: u64, entries: &[AuditEntry]) -> Standing {
-    let mut head = None;
-    for entry in entries {
-        let before = head.unwrap_or(ChainHead {
-            sequence: from - 1,
-            hash: entry.previous,
-        });
-        if append(before, entry.event.clone()) != *entry {
-            return Standing::Broken(ChainFault::Changed {
-                sequence: entry.sequence,
-            });
-        }
-        head = Some(ChainHead {
-            sequence: entry.sequence,
-            hash: entry.hash,
-        });
-    }
-    Standing::End(from, head.unwrap_or_default())
 }
 
 /// Signs the present end of the chain, unless it is signed already. False: there was nothing to sign.
