@@ -14,3 +14,12 @@ pub fn say(text: &str) {
 pub fn note(text: &str) {
     eprintln!("{text}");
 }
+
+/// The field's word of an enumeration, as its JSON spells it, with spaces.
+pub(crate) fn word<T: serde::Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(text)) => text.replace(['_', '-'], " "),
+        Ok(other) => other.to_string(),
+        Err(_) => String::new(),
+    }
+}

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use names::same_person;
+pub use names::{person_key, same_person};
 
 mod names;
 

@@ -42,8 +42,8 @@ pub struct VolumeConfig {
     pub kind: VolumeKind,
 }
 
-/// What the provider works with.
-#[derive(Clone, Debug)]
+/// What the provider works with. `Debug` does not show the PIN.
+#[derive(Clone)]
 pub struct LinuxConfig {
     /// The volumes; at most one is the operating system volume.
     pub volumes: Vec<VolumeConfig>,
@@ -57,6 +57,19 @@ pub struct LinuxConfig {
     pub boot_id: String,
     /// The PIN that was typed in at start-up, when there was one.
     pub pin: Option<Zeroizing<String>>,
+}
+
+impl std::fmt::Debug for LinuxConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LinuxConfig")
+            .field("volumes", &self.volumes)
+            .field("tpm", &self.tpm)
+            .field("state_dir", &self.state_dir)
+            .field("minimum_pin", &self.minimum_pin)
+            .field("boot_id", &self.boot_id)
+            .field("pin", &self.pin.as_ref().map(|_| "[redacted]"))
+            .finish()
+    }
 }
 
 /// The running kernel's boot id.

@@ -2,9 +2,8 @@
 
 use agent::config::Config;
 use anyhow::Result;
-use serde_json::Value;
 
-use crate::terminal::say;
+use crate::terminal::{say, word};
 
 pub(super) fn show(config: &Config, json: bool) -> Result<()> {
     let status = agent::status(config)?;
@@ -45,12 +44,4 @@ pub(super) fn show(config: &Config, json: bool) -> Result<()> {
         say(&format!("blocked   {}: {}", blocked.device, blocked.reason));
     }
     Ok(())
-}
-
-/// The field's word of an enumeration, as its JSON spells it, with spaces.
-fn word<T: serde::Serialize>(value: &T) -> String {
-    match serde_json::to_value(value) {
-        Ok(Value::String(text)) => text.replace('_', " "),
-        _ => String::new(),
-    }
 }

@@ -37,11 +37,21 @@ pub struct Demo {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Accounts(Vec<DemoAccount>);
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct DemoAccount {
     name: String,
     role: Role,
     password: String,
+}
+
+impl std::fmt::Debug for DemoAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "DemoAccount {{ name: {:?}, role: {:?}, password: [redacted] }}",
+            self.name, self.role
+        )
+    }
 }
 
 impl Accounts {

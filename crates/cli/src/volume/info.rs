@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use fve::io::FileDevice;
 use fve::{FileTime, Volume, VolumeInfo};
-use serde_json::Value;
 
-use crate::terminal::say;
+use crate::terminal::{say, word};
 
 /// `claviger volume info`
 #[derive(Debug, clap::Args)]
@@ -94,13 +93,4 @@ fn text(info: &VolumeInfo) -> Vec<String> {
 fn time(time: FileTime) -> String {
     jiff::Timestamp::from_millisecond(time.unix_millis())
         .map_or_else(|_| format!("FILETIME {}", time.0), |t| t.to_string())
-}
-
-/// The field's word of an enumeration, as its JSON spells it, with spaces.
-fn word<T: serde::Serialize>(value: &T) -> String {
-    match serde_json::to_value(value) {
-        Ok(Value::String(text)) => text.replace(['_', '-'], " "),
-        Ok(other) => other.to_string(),
-        Err(_) => String::new(),
-    }
 }

@@ -22,6 +22,15 @@ pub fn same_person(one: &str, other: &str) -> bool {
     }
 }
 
+/// One spelling for all that [`same_person`] takes for one, to look people up by; none for names that match nothing.
+#[must_use]
+pub fn person_key(name: &str) -> Option<String> {
+    Name::parse(name).map(|name| match name.domain {
+        Some(domain) => format!("{domain}\\{}", name.user),
+        None => name.user,
+    })
+}
+
 #[derive(PartialEq, Eq)]
 struct Name {
     domain: Option<String>,

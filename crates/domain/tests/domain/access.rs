@@ -1,6 +1,6 @@
 //! Who may do what, one by one.
 
-use domain::access::{Permission, Role, allowed, may_recover, same_person};
+use domain::access::{Permission, Role, allowed, may_recover, person_key, same_person};
 
 #[test]
 fn every_role_has_exactly_these_permissions() {
@@ -43,6 +43,30 @@ fn case_does_not_matter_in_names() {
     assert!(same_person("anna@corp.example", "Anna@Corp.Example"));
     assert!(same_person("ÄNNE", "änne"));
     assert!(same_person(" anna ", "anna"));
+}
+
+#[test]
+fn people_are_looked_up_by_what_makes_them_the_same() {
+    let names = [
+        "anna",
+        "ANNA ",
+        "CORP\\anna",
+        "corp \\ Anna",
+        "LAB\\anna",
+        "anna@corp",
+        "K",
+        "k",
+        "\u{212A}",
+        "\\anna",
+        "a\\b\\c",
+        "",
+    ];
+    for one in names {
+        for other in names {
+            let same_key = person_key(one).is_some() && person_key(one) == person_key(other);
+            assert_eq!(same_key, same_person(one, other), "{one:?} {other:?}");
+        }
+    }
 }
 
 #[test]

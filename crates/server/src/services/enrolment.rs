@@ -14,13 +14,18 @@ use crate::state::{AppState, Shared};
 const MAX_NOTE: usize = 256;
 const MAX_LIFE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-/// A token, shown once.
-#[derive(Debug)]
+/// A token, shown once. `Debug` does not show it.
 pub struct CreatedToken {
     /// Names it.
     pub id: TokenId,
     /// The token; the store has only its hash.
     pub token: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for CreatedToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CreatedToken {{ id: {:?}, token: [redacted] }}", self.id)
+    }
 }
 
 /// Makes a token. `lasts`: at most 366 days; `uses`: how many devices, none for any number.

@@ -64,14 +64,16 @@ pub async fn search(state: &AppState, user: &CurrentUser, text: &str) -> Result<
     find(state, text).await
 }
 
-/// As [`search`], but only on devices on which this person is a listed user. Others' keys are as if they were not there.
+/// As [`search`], but only on devices in use on which this person is a listed user. Others' keys are as if they were not
+/// there, and so are those of retired devices: who has such a drive now is for the help desk to find out, and no device
+/// would replace the key (P5).
 ///
 /// # Errors
 /// 403; 422 when the text is neither.
 pub async fn search_own(state: &AppState, user: &CurrentUser, text: &str) -> Result<Vec<FoundKey>> {
     user.demand(Permission::RecoverOwnDrive)?;
     let mut found = find(state, text).await?;
-    found.retain(|found| is_own(user, &found.users));
+    found.retain(|found| is_own(user, found));
     Ok(found)
 }
 
@@ -103,9 +105,7 @@ pub async fn disclose_own(state: &AppState, user: &CurrentUser, name: KeyName, w
     user.demand(Permission::RecoverOwnDrive)?;
     let detail = format!("self-service; {}", detail(why)?);
     let found = state.store.find_keys(KeySearch::Whole(name.protector)).await?;
-    let own = found
-        .iter()
-        .any(|found| found.key.name == name && is_own(user, &found.users));
+    let own = found.iter().any(|found| found.key.name == name && is_own(user, found));
     if !own {
         let event = state.event(
             user.actor(),
@@ -158,6 +158,7 @@ async fn tell(state: &AppState, user: &CurrentUser, name: KeyName, event: AuditE
     let disclosed = state.store.disclose(name, state.now(), vec![event]).await?;
     // From here on the record is durable. The device is told even if opening fails: somebody wanted the key.
     state.hub.wake(name.device);
+    disclosed.elsewhere.iter().for_each(|device| state.hub.wake(*device));
     let password = open(state, &disclosed).await?;
     let token = Token::new(state.random());
     state.save_tokens.add(token.hash(), user.session, name, state.now());
@@ -218,9 +219,9 @@ pub(crate) fn subject_of(name: KeyName) -> String {
     subject(name.device, Some(name.volume), Some(name.protector))
 }
 
-/// Whether the person is a listed user, whatever else the role allows.
-fn is_own(user: &CurrentUser, device_users: &[String]) -> bool {
-    may_recover(Role::User, &user.name, device_users)
+/// Whether the person is a listed user of a device in use, whatever else the role allows.
+fn is_own(user: &CurrentUser, found: &FoundKey) -> bool {
+    !found.retired && may_recover(Role::User, &user.name, &found.users)
 }
 
 /// Tokens that let a session save a told key. Only names are kept here, never a secret.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use domain::access::Role;
 use domain::time::Timestamp;
-use store::model::{Account, AccountChange, LockRule, NewSession};
+use store::model::{Account, AccountChange, LockRule, NewSession, account_key};
 use zeroize::Zeroizing;
 
 use crate::error::{AppError, Result};
@@ -201,7 +201,7 @@ pub(crate) struct UnknownNames(Mutex<HashMap<String, (u32, Option<Timestamp>)>>)
 impl UnknownNames {
     fn locked_until(&self, name: &str) -> Option<Timestamp> {
         let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        names.get(&name.to_lowercase())?.1
+        names.get(&account_key(name))?.1
     }
 
     fn failed(&self, name: &str, now: Timestamp) -> Option<Timestamp> {
@@ -212,7 +212,7 @@ impl UnknownNames {
         if names.len() >= MAX_UNKNOWN_NAMES {
             names.clear();
         }
-        let (count, until) = names.entry(name.to_lowercase()).or_default();
+        let (count, until) = names.entry(account_key(name)).or_default();
         *count = count.saturating_add(1);
         *until = (*count >= FREE_FAILURES).then(|| now.after(lock_time(*count)));
         *until

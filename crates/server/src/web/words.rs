@@ -178,6 +178,7 @@ pub(super) const DEEDS: &[Deed] = &[
         icons::CIRCLE_X,
     ),
     deed("key.disclosed", "Key disclosed", Tone::Warn, icons::EYE),
+    deed("key.exposed", "Key exposed with another record", Tone::Warn, icons::EYE),
     deed("key.saved", "Key saved as a file", Tone::Warn, icons::DOWNLOAD),
     deed("key.superseded", "Key superseded", Tone::Good, icons::REFRESH),
     deed("key.returned", "Key came back", Tone::Info, icons::HISTORY),

@@ -3,6 +3,7 @@
 use domain::access::Role;
 use domain::ledger::KeyState;
 use server::services::recovery::{Why, disclose, disclose_own, own_devices, save, search, search_own};
+use server::services::requests::set_retired;
 use store::model::KeyName;
 
 use crate::support::{Device, Harness, Volume, inventory};
@@ -162,6 +163,41 @@ async fn a_person_gets_the_own_keys_and_never_anothers() {
         "not_found"
     );
     assert_eq!(harness.audit_count("key.refused").await, 3);
+}
+
+#[tokio::test]
+async fn a_retired_devices_key_is_for_the_help_desk_only() {
+    let harness = Harness::start().await;
+    let (_, volume, name) = escrowed(&harness, "HW-1", 1, &["alice"]).await;
+    let admin = harness.person("root", Role::Administrator).await;
+    let alice = harness.person("alice", Role::User).await;
+    let state = harness.state();
+    set_retired(state, &admin, name.device, true).await.unwrap();
+    let found = search_own(state, &alice, &volume.protector.short()).await.unwrap();
+    assert!(found.is_empty());
+    let refused = disclose_own(state, &alice, name, &why()).await.unwrap_err();
+    assert_eq!(refused.code(), "not_found");
+    assert_eq!(harness.audit_count("key.refused").await, 1);
+    assert_eq!(harness.audit_count("key.disclosed").await, 0);
+    let told = disclose(state, &admin, name, &why()).await.unwrap();
+    assert_eq!(*told.password, *volume.password.expose());
+}
+
+#[tokio::test]
+async fn a_key_told_from_an_old_record_is_replaced_by_the_device_that_enrolled_anew() {
+    let harness = Harness::start().await;
+    let (_, volume, old) = escrowed(&harness, "HW-1", 1, &["alice"]).await;
+    let again = Device::enrol(&harness, "HW-1").await;
+    again.escrow(&volume).await.unwrap();
+    let dana = harness.person("dana", Role::HelpDesk).await;
+    disclose(harness.state(), &dana, old, &why()).await.unwrap();
+    let ledger = again
+        .check_in(Some(inventory(&["alice"], &volume, &[volume.protector])))
+        .await
+        .unwrap()
+        .ledger;
+    let entry = ledger.entry(volume.id, volume.protector).unwrap();
+    assert_eq!(entry.state, KeyState::Disclosed);
 }
 
 #[tokio::test]

@@ -9,6 +9,18 @@ use sha2::{Digest, Sha256};
 
 use crate::{Result, StoreError};
 
+/// Under which name an account is found: neither case nor surrounding space matters.
+#[must_use]
+pub fn account_key(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
+/// Whether two spellings name the same account.
+#[must_use]
+pub fn same_account(one: &str, other: &str) -> bool {
+    account_key(one) == account_key(other)
+}
+
 /// SHA-256 of a random secret (enrolment token, session token). The secret itself has no way into the store.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretHash(pub(crate) [u8; 32]);

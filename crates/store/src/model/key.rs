@@ -155,6 +155,9 @@ pub struct Disclosed {
     pub proof: ProofState,
     /// State after the disclosure: [`KeyState::Disclosed`], or [`KeyState::Superseded`] when it was so before.
     pub state: KeyState,
+    /// Other devices that escrowed the same key of the same volume (one that enrolled anew, a drive that moved). There it
+    /// counts as exposed as well, for it is one password.
+    pub elsewhere: Vec<DeviceId>,
 }
 
 /// A version that was not tried yet.

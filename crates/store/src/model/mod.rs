@@ -10,7 +10,10 @@ mod request;
 mod summary;
 mod token;
 
-pub use account::{Account, AccountChange, LockRule, NewAccount, NewSession, PasswordHash, SecretHash, Session};
+pub use account::{
+    Account, AccountChange, LockRule, NewAccount, NewSession, PasswordHash, SecretHash, Session, account_key,
+    same_account,
+};
 pub use audit::{AuditQuery, device_of, subject};
 pub use device::{
     CheckInView, Device, DeviceQuery, DeviceRow, DeviceSort, InventoryOutcome, NewDevice, Report, VolumeRecord,

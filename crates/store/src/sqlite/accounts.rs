@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row, params};
 use super::values::{name, named, time, time_option};
 use super::writer::Tx;
 use super::{SqliteStore, sessions};
-use crate::model::{Account, AccountChange, LockRule, NewAccount, NewSession, PasswordHash, Session};
+use crate::model::{Account, AccountChange, LockRule, NewAccount, NewSession, PasswordHash, Session, account_key};
 use crate::traits::Accounts;
 use crate::{Refusal, Result, StoreError, What};
 
@@ -31,7 +31,7 @@ impl Accounts for SqliteStore {
     }
 
     async fn account(&self, name: &str) -> Result<Option<Account>> {
-        let key = key(name);
+        let key = account_key(name);
         self.read(move |sql| get(sql, &key)).await
     }
 
@@ -45,7 +45,7 @@ impl Accounts for SqliteStore {
     }
 
     async fn change_account(&self, name: &str, change: AccountChange, audit: Vec<AuditEvent>) -> Result<Account> {
-        let key = key(name);
+        let key = account_key(name);
         self.write(move |tx| self::change(tx, &key, change, audit)).await
     }
 
@@ -56,7 +56,7 @@ impl Accounts for SqliteStore {
         rule: LockRule,
         audit: Vec<AuditEvent>,
     ) -> Result<Account> {
-        let key = key(name);
+        let key = account_key(name);
         self.write(move |tx| {
             let mut account = existing(tx.sql, &key)?;
             account.failed_count = account.failed_count.saturating_add(1);
@@ -77,7 +77,7 @@ impl Accounts for SqliteStore {
     }
 
     async fn sign_in(&self, session: NewSession, audit: Vec<AuditEvent>) -> Result<Session> {
-        let key = key(&session.account);
+        let key = account_key(&session.account);
         self.write(move |tx| {
             if existing(tx.sql, &key)?.disabled {
                 return Err(StoreError::NotFound(What::Account));
@@ -95,12 +95,7 @@ impl Accounts for SqliteStore {
     }
 }
 
-/// Under which name an account is found.
-pub(super) fn key(name: &str) -> String {
-    name.trim().to_lowercase()
-}
-
-/// The account of a key that [`key`] made.
+/// The account of a key that [`account_key`] made.
 pub(super) fn get(sql: &Connection, key: &str) -> Result<Option<Account>> {
     sql.prepare_cached("SELECT * FROM accounts WHERE name_key = ?1")?
         .query_and_then([key], from_row)?
@@ -113,7 +108,7 @@ fn existing(sql: &Connection, key: &str) -> Result<Account> {
 }
 
 fn add(tx: &mut Tx<'_>, account: &NewAccount, audit: Vec<AuditEvent>) -> Result<()> {
-    let key = key(&account.name);
+    let key = account_key(&account.name);
     if key.is_empty() {
         return Err(StoreError::Invalid {
             field: "name",

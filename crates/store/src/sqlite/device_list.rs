@@ -30,7 +30,7 @@ pub(super) fn search(sql: &Connection, query: &DeviceQuery) -> Result<Page<Devic
     })
 }
 
-/// Devices of a person whose name is given in lower case.
+/// Devices of a person, by the key of the name ([`domain::access::person_key`]).
 pub(super) fn of_user(sql: &Connection, user: &str) -> Result<Vec<DeviceRow>> {
     sql.prepare_cached(
         "SELECT * FROM devices WHERE retired_at IS NULL AND id IN (SELECT device FROM device_users WHERE user_key = ?1)

@@ -1,6 +1,7 @@
 //! Devices: their records.
 
 use async_trait::async_trait;
+use domain::access::person_key;
 use domain::audit::AuditEvent;
 use domain::ids::{DeviceId, RequestId};
 use domain::inventory::Inventory;
@@ -37,7 +38,9 @@ impl Devices for SqliteStore {
     }
 
     async fn devices_of_user(&self, user: &str) -> Result<Vec<DeviceRow>> {
-        let user = user.to_lowercase();
+        let Some(user) = person_key(user) else {
+            return Ok(Vec::new());
+        };
         self.read(move |sql| device_list::of_user(sql, &user)).await
     }
 

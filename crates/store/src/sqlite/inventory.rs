@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::access::person_key;
 use domain::audit::AuditEvent;
 use domain::compliance::{Compliance, Verdict};
 use domain::ids::DeviceId;
@@ -122,8 +123,9 @@ fn store(sql: &Connection, device: DeviceId, inventory: &Inventory, digest: &str
 }
 
 fn store_users(sql: &Connection, device: DeviceId, users: &[String]) -> Result<()> {
-    // Two spellings of one name are one person.
-    let users: BTreeMap<String, &String> = users.iter().map(|user| (user.to_lowercase(), user)).collect();
+    // Two spellings of one name are one person. A malformed name is kept to be shown, under a key that nobody has.
+    let key = |user: &String| person_key(user).unwrap_or_else(|| format!("\\{user}"));
+    let users: BTreeMap<String, &String> = users.iter().map(|user| (key(user), user)).collect();
     sql.prepare_cached("DELETE FROM device_users WHERE device = ?1")?
         .execute([device.blob()])?;
     let mut insert = sql.prepare_cached("INSERT INTO device_users (device, user_key, user) VALUES (?1, ?2, ?3)")?;

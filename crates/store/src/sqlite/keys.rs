@@ -18,6 +18,7 @@ use super::writer::Tx;
 use super::{SqliteStore, device_list, devices, inventory, key_records};
 use crate::model::{
     Disclosed, Escrowed, FoundKey, KeyName, KeyRecord, KeySearch, NewEscrow, ProofJob, ProofResult, SealedBytes,
+    subject,
 };
 use crate::traits::Keys;
 use crate::{Result, StoreError, What};
@@ -184,6 +185,7 @@ fn disclose(tx: &mut Tx<'_>, key_name: KeyName, at: Timestamp, audit: Vec<AuditE
         .prepare_cached("UPDATE keys SET state = ?2, disclosed_at = ?3 WHERE id = ?1")?
         .execute(params![key.id, name(&state)?, at.0])?;
     tx.append(audit)?;
+    let elsewhere = expose_elsewhere(tx, &key_name, at)?;
     // A version that failed its proof does not hide an older one that is known to open the volume.
     tx.sql
         .prepare_cached(
@@ -201,11 +203,42 @@ fn disclose(tx: &mut Tx<'_>, key_name: KeyName, at: Timestamp, audit: Vec<AuditE
                 },
                 proof: named(row, "proof")?,
                 state,
+                elsewhere: elsewhere.clone(),
             })
         })?
         .next()
         .transpose()?
         .ok_or(StoreError::NotFound(What::Key))
+}
+
+/// A password is told once for all records of it (P5): where another device holds the same key, it is exposed too.
+fn expose_elsewhere(tx: &mut Tx<'_>, told: &KeyName, at: Timestamp) -> Result<Vec<DeviceId>> {
+    let others: Vec<(DeviceId, KeyState)> = tx
+        .sql
+        .prepare_cached("SELECT device, state FROM keys WHERE protector = ?1 AND volume = ?2 AND device <> ?3")?
+        .query_and_then(
+            params![told.protector.blob(), told.volume.blob(), told.device.blob()],
+            |row| Ok::<_, StoreError>((id(row, "device")?, named(row, "state")?)),
+        )?
+        .collect::<Result<_>>()?;
+    for (device, state) in &others {
+        tx.sql
+            .prepare_cached(
+                "UPDATE keys SET disclosed_at = ?4, state = iif(state = 'live', 'disclosed', state)
+                 WHERE device = ?1 AND volume = ?2 AND protector = ?3",
+            )?
+            .execute(params![device.blob(), told.volume.blob(), told.protector.blob(), at.0])?;
+        if *state == KeyState::Live {
+            tx.append(vec![AuditEvent {
+                at,
+                actor: "system".into(),
+                action: "key.exposed".into(),
+                subject: subject(*device, Some(told.volume), Some(told.protector)),
+                detail: format!("the same key was told from the record of device:{}", told.device),
+            }])?;
+        }
+    }
+    Ok(others.into_iter().map(|(device, _)| device).collect())
 }
 
 fn find(sql: &Connection, search: KeySearch) -> Result<Vec<FoundKey>> {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::values::{hash, time};
 use super::{SqliteStore, accounts};
-use crate::model::{Account, NewSession, SecretHash, Session};
+use crate::model::{Account, NewSession, SecretHash, Session, account_key};
 use crate::traits::Sessions;
 use crate::{Result, StoreError, What};
 
@@ -37,7 +37,7 @@ impl Sessions for SqliteStore {
     }
 
     async fn sessions_of(&self, account: &str, now: Timestamp) -> Result<Vec<Session>> {
-        let key = accounts::key(account);
+        let key = account_key(account);
         self.read(move |sql| {
             let Some(account) = accounts::get(sql, &key)? else {
                 return Ok(Vec::new());

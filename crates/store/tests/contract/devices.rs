@@ -419,6 +419,16 @@ pub(crate) async fn users_find_their_devices_whatever_the_case(store: &dyn Store
     assert_eq!(of("Contoso\\ÄNNA").await, [first, second]);
     assert_eq!(of("bob").await, [second]);
     assert!(of("bo").await.is_empty(), "a part of a name is another name");
+    reported(
+        store,
+        second,
+        inventory("B", &["contoso\\änna", "kim", "\\"], Vec::new()),
+        2,
+    )
+    .await;
+    assert_eq!(of(" Kim ").await, [second]);
+    assert!(of("\u{212A}im").await.is_empty(), "the Kelvin sign is no k");
+    assert!(of("\\").await.is_empty(), "a malformed name is nobody's");
     store.set_retired(first, Some(at(5)), Vec::new()).await.unwrap();
     assert_eq!(of("contoso\\änna").await, [second]);
 }

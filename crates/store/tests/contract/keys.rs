@@ -66,13 +66,42 @@ pub(crate) async fn the_same_protector_on_two_devices_is_two_keys(store: &dyn St
         .await
         .unwrap();
     assert_ne!(told.sealed.bytes, b"foreign");
-    assert_eq!(
-        store.key(name(second, 1, 0xA)).await.unwrap().unwrap().state,
-        KeyState::Live
-    );
+    let same_protector_of_another_volume = name(second, 2, 0xA);
+    escrowed(store, same_protector_of_another_volume, 3000).await;
     assert_eq!(
         store.find_keys(KeySearch::Whole(protector(0xA))).await.unwrap().len(),
-        2
+        3
+    );
+}
+
+pub(crate) async fn a_password_told_from_one_record_is_exposed_in_every_record_of_it(store: &dyn Store) {
+    let (before, now, other) = (
+        enrolled(store, 1).await,
+        enrolled(store, 2).await,
+        enrolled(store, 3).await,
+    );
+    let (old, new) = (name(before, 1, 0xA), name(now, 1, 0xA));
+    let another_volume = name(other, 2, 0xA);
+    for key in [old, new, another_volume] {
+        escrowed(store, key, 2000).await;
+    }
+    store.set_retired(before, Some(at(3000)), Vec::new()).await.unwrap();
+    let head = store.audit_head().await.unwrap().sequence;
+    let told = store.disclose(old, at(4000), event("key.disclosed", "")).await.unwrap();
+    assert_eq!(told.elsewhere, [now]);
+    let state = async |key| {
+        let record = store.key(key).await.unwrap().unwrap();
+        (record.state, record.disclosed_at)
+    };
+    assert_eq!(state(new).await, (KeyState::Disclosed, Some(at(4000))));
+    assert_eq!(state(another_volume).await, (KeyState::Live, None));
+    store.disclose(old, at(5000), event("key.disclosed", "")).await.unwrap();
+    let entries = store.audit_entries(head + 1, 10).await.unwrap();
+    let actions: Vec<_> = entries.iter().map(|entry| entry.event.action.as_str()).collect();
+    assert_eq!(actions, ["key.disclosed", "key.exposed", "key.disclosed"]);
+    assert_eq!(
+        entries[1].event.subject,
+        subject(now, Some(new.volume), Some(new.protector))
     );
 }
 

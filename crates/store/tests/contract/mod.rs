@@ -41,6 +41,7 @@ macro_rules! suite {
                 an_escrow_sent_again_is_acknowledged_with_its_first_moment,
                 another_secret_for_a_protector_is_a_further_version_and_needs_a_new_proof,
                 the_same_protector_on_two_devices_is_two_keys,
+                a_password_told_from_one_record_is_exposed_in_every_record_of_it,
                 a_disclosure_hands_out_the_newest_secret_and_records_it,
                 a_disclosure_without_a_record_is_refused,
                 a_disclosure_prefers_a_proven_older_version_to_a_failed_newest_one,

@@ -1,4 +1,4 @@
-//! Sealing a key to a TPM 2.0 and its measurements, with or without a PIN (`docs/decisions/0007-tpm.md`).
+//! Sealing a key to a TPM 2.0 and its measurements, with or without a PIN (`docs/decisions/0010-tpm.md`).
 //!
 //! The key is a sealed data object under an ECC storage key of the owner hierarchy. Its policy is `PolicyPCR` over registers of
 //! the SHA-256 bank and, with a PIN, `PolicyAuthValue`; the object with a PIN is under the TPM's dictionary attack protection.

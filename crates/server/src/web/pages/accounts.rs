@@ -3,7 +3,7 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use domain::{access::Role, time::Timestamp};
 use serde::Deserialize;
-use store::model::Account;
+use store::model::{Account, same_account};
 
 use crate::{
     csrf::CsrfForm,
@@ -173,7 +173,7 @@ fn role(name: &str) -> Result<Role> {
 
 /// Nobody locks themselves out by mistake; one's own password is changed on the account's page.
 fn not_own(user: &CurrentUser, name: &str) -> Result<()> {
-    if user.name.to_lowercase() == name.to_lowercase() {
+    if same_account(&user.name, name) {
         return Err(AppError::conflict(
             "own_account",
             "This is your own account: another administrator can change it.",
@@ -239,7 +239,7 @@ fn line(account: &Account, user: &CurrentUser, now: Timestamp) -> AccountRow {
         role: role_label(account.role).to_owned(),
         state,
         last: account.last_sign_in.map(|at| moment(at, now)),
-        own: account.name.to_lowercase() == user.name.to_lowercase(),
+        own: same_account(&account.name, &user.name),
         disabled: account.disabled,
     }
 }

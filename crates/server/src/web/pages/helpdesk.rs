@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{
+    access::same_person,
     ledger::{KeyState, ProofState},
     time::Timestamp,
 };
@@ -203,13 +204,11 @@ fn narrow(found: &mut Vec<FoundKey>, user: &str) {
     if user.is_empty() {
         return;
     }
-    let user = user.to_lowercase();
-    found.retain(|found| {
-        found.users.iter().any(|known| {
-            let known = known.to_lowercase();
-            known == user || known.rsplit('\\').next() == Some(user.as_str())
-        })
-    });
+    let is_caller = |known: &String| {
+        let bare = known.rsplit_once('\\').map_or(known.as_str(), |(_, bare)| bare);
+        same_person(known, user) || same_person(bare, user)
+    };
+    found.retain(|found| found.users.iter().any(is_caller));
 }
 
 fn nothing(fields: &Fields, before: usize) -> String {
