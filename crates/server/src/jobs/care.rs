@@ -8,6 +8,7 @@ use crate::session::IDLE;
 use crate::state::{AppState, Shared};
 
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
+const SIGN_EVERY: Duration = Duration::from_secs(60);
 const CARE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Stores gathered last contacts every few seconds.
@@ -29,6 +30,19 @@ async fn flush_now(state: &Shared) {
     }
 }
 
+/// Signs the audit every minute in which it grew.
+pub(super) async fn sign(state: AppState) {
+    while !pause(&state, SIGN_EVERY).await {
+        sign_now(&state).await;
+    }
+}
+
+async fn sign_now(state: &Shared) {
+    if let Err(error) = add_checkpoint(&*state.store, state.keys.audit_key(), state.now()).await {
+        tracing::warn!(%error, "the audit could not be signed");
+    }
+}
+
 /// Once an hour.
 pub(super) async fn hourly(state: AppState, mut renewal: Option<Renewal>) {
     loop {
@@ -43,10 +57,8 @@ pub(super) async fn hourly(state: AppState, mut renewal: Option<Renewal>) {
 }
 
 async fn tidy(state: &Shared) {
+    sign_now(state).await;
     let now = state.now();
-    if let Err(error) = add_checkpoint(&*state.store, state.keys.audit_key(), now).await {
-        tracing::warn!(%error, "the audit could not be signed");
-    }
     let idle_since = domain::time::Timestamp(now.0.saturating_sub(i64::try_from(IDLE.as_millis()).unwrap_or(0)));
     if let Err(error) = state.store.remove_stale_sessions(now, idle_since).await {
         tracing::warn!(%error, "stale sessions could not be removed");

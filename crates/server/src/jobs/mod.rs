@@ -22,6 +22,7 @@ pub(crate) fn start(state: &AppState, renewal: Option<Renewal>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     jobs.spawn(proof::run(state.clone()));
     jobs.spawn(care::flush(state.clone()));
+    jobs.spawn(care::sign(state.clone()));
     jobs.spawn(care::hourly(state.clone(), renewal));
     jobs
 }

@@ -57,13 +57,14 @@ pub fn verify(database: &Path, public_key: &str) -> Result<Verified, AuditFault>
     let audit = OfflineAudit::open_read_only(database)?;
     // Checkpoints first: entries that a running server adds meanwhile lie behind all of them.
     let checkpoints = audit.checkpoints()?;
+    let recorded = audit.head()?;
     let failure = RefCell::new(None);
     let verdict = judge(ChainHead::default(), pages(&audit, &failure), &checkpoints, public_key);
     if let Some(error) = failure.into_inner() {
         return Err(error.into());
     }
     Ok(Verified {
-        head: verdict?,
+        head: reaches(verdict?, recorded)?,
         checkpoints: checkpoints.len() as u64,
         signed: checkpoints.last().map(|last| (last.head.sequence, last.at)),
     })
@@ -79,6 +80,17 @@ fn judge(
     verify_end_with_checkpoints(before, entries, checkpoints, |bytes, signature| {
         verify_signature(public_key, bytes, signature)
     })
+}
+
+/// The chain must not end before the end that was recorded.
+fn reaches(head: ChainHead, recorded: ChainHead) -> Result<ChainHead, ChainFault> {
+    if head.sequence < recorded.sequence || (head.sequence == recorded.sequence && head.hash != recorded.hash) {
+        return Err(ChainFault::HeadMismatch {
+            recorded: recorded.sequence,
+            found: head.sequence,
+        });
+    }
+    Ok(head)
 }
 
 /// All entries, read in parts. A failure ends them and is left in `failure`.
@@ -120,8 +132,8 @@ pub enum Standing {
 pub async fn standing(state: &AppState, user: &CurrentUser) -> Result<Standing> {
     user.demand(Permission::ReadAudit)?;
     let checkpoints = state.store.checkpoints().await?;
-    let end = state.store.audit_head().await?.sequence;
-    let from = end.saturating_sub(LOOKED_AT) + 1;
+    let recorded = state.store.audit_head().await?;
+    let from = recorded.sequence.saturating_sub(LOOKED_AT) + 1;
     let mut entries = Vec::new();
     let mut next = from;
     loop {
@@ -138,7 +150,8 @@ pub async fn standing(state: &AppState, user: &CurrentUser) -> Result<Standing> 
         _ => ChainHead::default(),
     };
     let key = state.keys.audit_key().public_hex();
-    Ok(match judge(before, entries, &checkpoints, &key) {
+    let verdict = judge(before, entries, &checkpoints, &key).and_then(|head| reaches(head, recorded));
+    Ok(match verdict {
         Ok(head) if from > 1 => Standing::End(from, head),
         Ok(head) => Standing::Whole(head),
         Err(fault) => Standing::Broken(fault),
@@ -148,8 +161,7 @@ pub async fn standing(state: &AppState, user: &CurrentUser) -> Result<Standing> 
 /// Signs the present end of the chain, unless it is signed already. False: there was nothing to sign.
 pub(crate) async fn add_checkpoint(store: &dyn Store, key: &AuditKey, at: Timestamp) -> Result<bool> {
     let head = store.audit_head().await?;
-    let signed = store.checkpoints().await?.last().map_or(0, |last| last.head.sequence);
-    if head.sequence == signed {
+    if head.sequence == store.signed_up_to().await? {
         return Ok(false);
     }
     let signature = key.sign(&Checkpoint::signed_bytes(head, at));

@@ -62,12 +62,20 @@ impl AuditLog for SqliteStore {
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>> {
         self.read(checkpoints).await
     }
+
+    async fn signed_up_to(&self) -> Result<u64> {
+        self.read(|sql| {
+            let mut last = sql.prepare_cached("SELECT coalesce(max(sequence), 0) AS sequence FROM checkpoints")?;
+            last.query_row([], |row| Ok(count(row, "sequence")))?
+        })
+        .await
+    }
 }
 
-/// The end of the chain.
+/// The end of the chain as it was recorded, also when entries at the end are gone.
 pub(super) fn head(sql: &Connection) -> Result<ChainHead> {
     let last = sql
-        .prepare_cached("SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1")?
+        .prepare_cached("SELECT sequence, hash FROM audit_head")?
         .query_and_then([], |row| {
             Ok::<_, StoreError>(ChainHead {
                 sequence: count(row, "sequence")?,

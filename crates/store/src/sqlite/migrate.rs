@@ -8,6 +8,7 @@ use crate::{Result, StoreError};
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_drive_counts.sql"),
+    include_str!("migrations/0003_audit_head.sql"),
 ];
 
 /// Newest schema version that this program knows.

@@ -29,6 +29,9 @@ pub trait AuditLog {
 
     /// All checkpoints by sequence.
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>>;
+
+    /// The last signed entry; 0 when nothing was signed yet.
+    async fn signed_up_to(&self) -> Result<u64>;
 }
 
 /// Counts for the dashboard.

@@ -10,7 +10,7 @@ use super::{Say, Stage};
 use crate::person::Person;
 
 /// Ways to tamper with the audit of a copy, each as SQL over `{n}`, an entry in the middle.
-const TAMPERING: [(&str, &str); 5] = [
+const TAMPERING: [(&str, &str); 6] = [
     (
         "a changed entry",
         "UPDATE audit SET detail = detail || ' ' WHERE sequence = {n}",
@@ -20,6 +20,10 @@ const TAMPERING: [(&str, &str); 5] = [
         "UPDATE audit SET actor = 'user:nobody' WHERE sequence = {n}",
     ),
     ("a removed entry", "DELETE FROM audit WHERE sequence = {n}"),
+    (
+        "the last entry removed",
+        "DELETE FROM audit WHERE sequence = (SELECT max(sequence) FROM audit)",
+    ),
     (
         "a removed entry with the rest moved up",
         "DELETE FROM audit WHERE sequence = {n}; UPDATE audit SET sequence = -sequence + 1 WHERE sequence > {n}; \
