@@ -47,26 +47,31 @@ impl Walk {
             }
             kills += 1;
         }
-        // Then before and after each action. A kill before it changes nothing, so the same action is first again.
+        // Then before, within and after each action. Only what comes after something changes what the next run finds first.
+        let mut at = 1;
+        let mut skip = false;
         loop {
-            for at in [1, 2] {
-                if kills == most {
-                    return Ok(false);
-                }
-                match self.kill(device, "--abort-at-action", at)? {
-                    Some(name) => check(&name)?,
-                    None => return Ok(true),
-                }
-                kills += 1;
+            if kills == most {
+                return Ok(false);
             }
-            // And now and then anywhere else.
-            if kills < most && rng.random_bool(0.15) {
-                let at = rng.random_range(1..BEGINNING);
-                match self.kill(device, "--abort-at-boundary", at)? {
-                    Some(name) => check(&name)?,
-                    None => return Ok(true),
-                }
-                kills += 1;
+            // Now and then anywhere else.
+            let astray = rng.random_bool(0.1);
+            let killed = if astray {
+                self.kill(device, "--abort-at-boundary", rng.random_range(1..BEGINNING))?
+            } else {
+                self.kill(device, "--abort-at-action", at)?
+            };
+            let Some(name) = killed else { return Ok(true) };
+            check(&name)?;
+            kills += 1;
+            if name.starts_with("after:") || astray {
+                at = 1;
+            } else if name == "before:escrow_exchange" {
+                // The exchange and the step that it is part of end one after the other: each gets its turn.
+                at += 1 + u64::from(skip);
+                skip = !skip;
+            } else {
+                at += 1;
             }
         }
     }
