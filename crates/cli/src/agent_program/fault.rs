@@ -11,6 +11,9 @@ pub(super) struct Args {
     /// Abort at the n-th boundary of something that changes a volume or hands over a key (1: the first)
     #[arg(long, hide = true, value_name = "N")]
     abort_at_action: Option<u64>,
+    /// Abort at the first boundary of this name
+    #[arg(long, hide = true, value_name = "NAME")]
+    abort_at_name: Option<String>,
     /// Print the name of each boundary on standard output
     #[arg(long, hide = true)]
     trace_boundaries: bool,
@@ -18,7 +21,8 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn boundary(&self) -> Box<dyn Boundary> {
-        if self.abort_at_boundary.is_none() && self.abort_at_action.is_none() && !self.trace_boundaries {
+        let aborts = self.abort_at_boundary.is_some() || self.abort_at_action.is_some() || self.abort_at_name.is_some();
+        if !aborts && !self.trace_boundaries {
             return Box::new(NoBoundary);
         }
         Box::new(Fault {
@@ -26,6 +30,7 @@ impl Args {
             actions: 0,
             abort_at: self.abort_at_boundary,
             abort_at_action: self.abort_at_action,
+            abort_at_name: self.abort_at_name.clone(),
             trace: self.trace_boundaries,
         })
     }
@@ -36,6 +41,7 @@ struct Fault {
     actions: u64,
     abort_at: Option<u64>,
     abort_at_action: Option<u64>,
+    abort_at_name: Option<String>,
     trace: bool,
 }
 
@@ -46,7 +52,7 @@ impl Boundary for Fault {
         if self.trace {
             crate::terminal::say(&format!("boundary {} {name}", self.passed));
         }
-        let here = self.abort_at == Some(self.passed);
+        let here = self.abort_at == Some(self.passed) || self.abort_at_name.as_deref() == Some(name);
         if here || (is_action(name) && self.abort_at_action == Some(self.actions)) {
             std::process::abort();
         }

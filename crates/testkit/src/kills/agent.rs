@@ -56,7 +56,10 @@ pub(super) fn kill(options: &Options, say: Say<'_>) -> Result<()> {
     )));
 
     let complete = options.kills >= COMPLETE;
-    let walk = bench.boundaries(complete, say)?;
+    let mut walk = Walk::default();
+    while bench.kills < bench.wanted / 2 {
+        bench.boundaries(&mut walk, complete, say)?;
+    }
     let at_boundaries = bench.kills;
     while bench.kills < bench.wanted {
         bench.instants(&pace, say)?;
@@ -94,17 +97,15 @@ impl Bench<'_> {
 
     /// One walk over all boundaries of encryption and rotation. Unless it is to be complete, half of the kills are left for
     /// random instants.
-    fn boundaries(&mut self, complete: bool, say: Say<'_>) -> Result<Walk> {
-        let most = if complete { u32::MAX } else { self.wanted / 2 };
-        let mut walk = Walk::default();
+    fn boundaries(&mut self, walk: &mut Walk, complete: bool, say: Say<'_>) -> Result<()> {
+        let most = if complete { u32::MAX } else { (self.wanted / 2).max(3) };
         self.device.renew()?;
-        self.walk(&mut walk, most / 3 * 2, "encryption", say)?;
+        self.walk(walk, most / 3 * 2, "encryption", say)?;
         self.device.converge()?;
         let told = self.disclose()?;
-        self.walk(&mut walk, most / 3, "rotation", say)?;
+        self.walk(walk, most / 3, "rotation", say)?;
         self.device.converge()?;
-        self.rotated(&told)?;
-        Ok(walk)
+        self.rotated(&told)
     }
 
     fn walk(&mut self, walk: &mut Walk, most: u32, what: &str, say: Say<'_>) -> Result<()> {
@@ -116,17 +117,16 @@ impl Bench<'_> {
             rng,
             ..
         } = self;
-        let mut sample = rng.clone();
         let mut check = |name: &str| {
             *kills += 1;
             say(Note::Progress(&format!(
                 "agent: {kills}/{wanted} kills, {what}, at {name}"
             )));
             checks
-                .after_kill(device, sample.random_bool(SAMPLE))
+                .after_kill(device, rng.random_bool(SAMPLE))
                 .with_context(|| format!("after kill {kills}, at {name} of the {what}"))
         };
-        walk.go(device, most, rng, &mut check).map(|_| ())
+        walk.go(device, most, &mut check)
     }
 
     /// A round with kills at random instants, until a run comes to its end before, or enough is enough.

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use rand::Rng;
-use rand_chacha::ChaCha20Rng;
 
 use super::device::{Device, End};
 
-/// Boundaries by name, with the number of kills at each.
+/// Boundaries by name, with how often.
 pub(super) type Hits = BTreeMap<String, u32>;
 
 /// Boundaries that were passed and where the agent was killed.
@@ -17,75 +15,71 @@ pub(super) struct Walk {
     /// Kills by boundary.
     pub(super) hits: Hits,
     /// Every boundary that some run passed.
-    pub(super) passed: Hits,
+    passed: Hits,
+    /// Escrows that were reached.
+    escrows: u32,
 }
 
-/// Boundaries of looking, talking and getting an identity come at the beginning of every run: at most so many.
-const BEGINNING: u64 = 12;
-/// A boundary that comes again and again without end means that nothing moves on.
+/// Where the next kill shall be.
+enum Step {
+    /// At the n-th boundary.
+    Boundary(u64),
+    /// At the n-th boundary of something that moves things on.
+    Action(u64),
+    /// At the first boundary of this name.
+    Name(String),
+}
+
+/// A boundary that comes again and again means that nothing moves on.
 const TOO_MANY: u32 = 400;
 
 impl Walk {
     /// Kills at every boundary from here until the agent has nothing left to do, or until `most` kills. Calls `check` after
-    /// each. True when the end was reached.
-    pub(super) fn go(
-        &mut self,
-        device: &Device,
-        most: u32,
-        rng: &mut ChaCha20Rng,
-        check: &mut dyn FnMut(&str) -> Result<()>,
-    ) -> Result<bool> {
-        let mut kills = 0;
-        // First one after the other, until the first action is reached: it is left to the second part.
-        for at in 1..=BEGINNING {
-            if kills == most {
-                return Ok(false);
-            }
-            match self.kill(device, "--abort-at-boundary", at)? {
-                Some(name) => check(&name)?,
-                None => return Ok(true),
-            }
-            kills += 1;
-        }
-        // Then before, within and after each action. Only what comes after something changes what the next run finds first.
-        let mut at = 1;
-        let mut skip = false;
-        loop {
-            if kills == most {
-                return Ok(false);
-            }
-            // Now and then anywhere else.
-            let astray = rng.random_bool(0.1);
-            let killed = if astray {
-                self.kill(device, "--abort-at-boundary", rng.random_range(1..BEGINNING))?
-            } else {
-                self.kill(device, "--abort-at-action", at)?
+    /// each.
+    pub(super) fn go(&mut self, device: &Device, most: u32, check: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+        let mut step = Step::Boundary(1);
+        for _ in 0..most {
+            let (option, at) = match &step {
+                Step::Boundary(at) => ("--abort-at-boundary", at.to_string()),
+                Step::Action(at) => ("--abort-at-action", at.to_string()),
+                Step::Name(name) => ("--abort-at-name", name.clone()),
             };
-            let Some(name) = killed else { return Ok(true) };
-            check(&name)?;
-            kills += 1;
-            if name.starts_with("after:") || astray {
-                at = 1;
-            } else if name == "before:escrow_exchange" {
-                // The exchange and the step that it is part of end one after the other: each gets its turn.
-                at += 1 + u64::from(skip);
-                skip = !skip;
-            } else {
-                at += 1;
+            let (end, passed) = device.run(&[option, &at])?;
+            for name in &passed {
+                *self.passed.entry(name.clone()).or_default() += 1;
             }
+            let End::Killed(Some(name)) = end else { return Ok(()) };
+            let hits = self.hits.entry(name.clone()).or_default();
+            *hits += 1;
+            ensure!(*hits < TOO_MANY, "the agent comes to {name} again and again");
+            check(&name)?;
+            step = self.next(&step, &name, &passed);
         }
+        Ok(())
     }
 
-    fn kill(&mut self, device: &Device, option: &str, at: u64) -> Result<Option<String>> {
-        let (end, passed) = device.run(&[option, &at.to_string()])?;
-        for name in passed {
-            *self.passed.entry(name).or_default() += 1;
+    /// A kill before something changes nothing, so the next run comes by here again. Only what comes after something changes
+    /// what the next run finds to do first.
+    fn next(&mut self, step: &Step, name: &str, passed: &[String]) -> Step {
+        match step {
+            // Looking, enrolling, checking in: every run begins with it, and checks in twice at most before it acts.
+            Step::Boundary(at) if is_beginning(name) && checked_in(passed) < 2 => match name {
+                // From now on the identity is there, and the first check-in follows the look.
+                "after:store_identity" => Step::Boundary(3),
+                _ => Step::Boundary(at + 1),
+            },
+            Step::Action(at) if name.starts_with("before:") => {
+                // Boundaries between actions, which are not counted among them.
+                if let Some(missed) = passed.iter().find(|name| !self.hits.contains_key(*name)) {
+                    return Step::Name(missed.clone());
+                }
+                // The exchange, and the step that it is a part of, end one after the other: they take turns.
+                let over = name == "before:escrow_exchange";
+                self.escrows += u32::from(over);
+                Step::Action(at + 1 + u64::from(over && self.escrows.is_multiple_of(2)))
+            }
+            _ => Step::Action(1),
         }
-        let End::Killed(Some(name)) = end else { return Ok(None) };
-        let hits = self.hits.entry(name.clone()).or_default();
-        *hits += 1;
-        ensure!(*hits < TOO_MANY, "the agent comes to {name} again and again");
-        Ok(Some(name))
     }
 
     /// Boundaries that were passed without a kill ever.
@@ -93,4 +87,13 @@ impl Walk {
         let missed = self.passed.keys().filter(|name| !self.hits.contains_key(*name));
         missed.map(String::as_str).collect()
     }
+}
+
+fn is_beginning(name: &str) -> bool {
+    const BEGINNING: [&str; 4] = ["observe", "enrol", "store_identity", "check_in"];
+    name.split_once(':').is_some_and(|(_, what)| BEGINNING.contains(&what))
+}
+
+fn checked_in(passed: &[String]) -> usize {
+    passed.iter().filter(|name| *name == "after:check_in").count()
 }
