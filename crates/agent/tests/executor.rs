@@ -208,6 +208,21 @@ async fn a_replaced_password_goes_only_when_another_one_is_acknowledged() {
 }
 
 #[tokio::test]
+async fn a_plan_that_does_not_say_that_it_deletes_a_recovery_password_is_guarded_all_the_same() {
+    let scene = scene().await;
+    scene.add_password("c");
+    let only = scene.add_password("c");
+    let action = Action::DeleteProtector {
+        device: "c".to_owned(),
+        protector: only,
+        replaced: false,
+    };
+    let result = scene.execute(&[action], &Ledger::default()).await;
+    assert!(is_refusal(&result), "{result:?}");
+    assert!(scene.disk("c").recovery_passwords().contains(&only));
+}
+
+#[tokio::test]
 async fn an_escrow_takes_what_the_server_has_never_seen_and_nothing_else() {
     let scene = scene().await;
     let failed = scene.add_password("c");

@@ -71,7 +71,8 @@ pub(super) fn act(
         Action::DeleteProtector {
             protector, replaced, ..
         } => {
-            if *replaced {
+            let is_recovery_password = protectors(volume, Some(ProtectorType::RecoveryPassword))?.contains(protector);
+            if *replaced || is_recovery_password {
                 must_be_recoverable(volume, acknowledged, Some(*protector))?;
             }
             if protectors(volume, None)?.contains(protector) {

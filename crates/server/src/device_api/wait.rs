@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use domain::ledger::{KeyState, LedgerEntry, ProofState};
 use protocol::messages::{WaitRequest, WaitResponse};
+use store::model::CheckInView;
 
 use super::device::{Device, unknown};
 use super::message::Message;
@@ -33,7 +35,7 @@ pub(super) async fn wait(
     }
     state.store.seen(device.id, state.now());
     // After a restart nobody remembers what the device was told.
-    let news = first && !view.requests.is_empty();
+    let news = first && has_news(&view);
     if news || request.policy_digest.as_ref() != Some(&state.policy.get().digest) {
         return Ok(Json(WaitResponse { check_in_now: true }));
     }
@@ -49,6 +51,14 @@ pub(super) async fn wait(
         Ok(Some(Woken::Replaced) | None) | Err(_) => false,
     };
     Ok(Json(WaitResponse { check_in_now }))
+}
+
+/// Whether there is something for the device to do: a request, or a key that was told or does not open its volume.
+fn has_news(view: &CheckInView) -> bool {
+    let to_replace = |entry: &LedgerEntry| {
+        entry.state == KeyState::Disclosed || (entry.state == KeyState::Live && entry.proof == ProofState::Failed)
+    };
+    !view.requests.is_empty() || view.ledger.0.iter().any(to_replace)
 }
 
 /// None: the server stops.

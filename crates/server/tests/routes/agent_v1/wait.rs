@@ -88,6 +88,33 @@ async fn what_happened_before_the_server_restarted_ends_the_first_held_request()
 }
 
 #[tokio::test]
+async fn a_key_told_before_the_server_restarted_ends_the_first_held_request() {
+    let harness = Harness::start().await;
+    let (device, volume, policy) = online(&harness).await;
+    let admin = harness.admin().await;
+    let name = KeyName {
+        device: device.id,
+        volume: volume.id,
+        protector: volume.protector,
+    };
+    let why = Why {
+        reason: "test".to_owned(),
+        ..Why::default()
+    };
+    recovery::disclose(harness.state(), &admin, name, &why).await.unwrap();
+    let harness = harness.restart().await;
+    let message = protocol::messages::WaitRequest {
+        policy_digest: policy,
+        seconds: 1,
+    };
+    let answer: protocol::messages::WaitResponse =
+        crate::support::post(&device.http, &harness.url("/agent/v1/wait"), &message)
+            .await
+            .unwrap();
+    assert!(answer.check_in_now);
+}
+
+#[tokio::test]
 async fn a_server_that_stops_answers_held_requests() {
     let harness = Harness::start().await;
     let (device, _, policy) = online(&harness).await;
