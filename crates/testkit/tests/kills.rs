@@ -13,7 +13,7 @@ fn kill(whom: Whom) -> Result<()> {
         programs: Programs::beside_test()?,
         dir: folder.path().join("kills"),
         seed: number("CLAVIGER_SEED", 1)?,
-        kills: u32::try_from(number("CLAVIGER_KILLS", 24)?)?,
+        kills: u32::try_from(number("CLAVIGER_KILLS", 40)?)?,
         whom,
     };
     run(&options, &mut |note| {

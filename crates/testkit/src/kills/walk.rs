@@ -10,8 +10,9 @@ use super::device::{Device, End};
 pub(super) type Hits = BTreeMap<String, u32>;
 
 /// Boundaries that were passed and where the agent was killed.
-#[derive(Default)]
 pub(super) struct Walk {
+    /// Every boundary shall be met; otherwise there is time only for those of actions.
+    complete: bool,
     /// Kills by boundary.
     pub(super) hits: Hits,
     /// Every boundary that some run passed.
@@ -34,10 +35,23 @@ enum Step {
 const TOO_MANY: u32 = 400;
 
 impl Walk {
+    pub(super) fn new(complete: bool) -> Self {
+        Self {
+            complete,
+            hits: Hits::new(),
+            passed: Hits::new(),
+            escrows: 0,
+        }
+    }
+
     /// Kills at every boundary from here until the agent has nothing left to do, or until `most` kills. Calls `check` after
     /// each.
     pub(super) fn go(&mut self, device: &Device, most: u32, check: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
-        let mut step = Step::Boundary(1);
+        let mut step = if self.complete {
+            Step::Boundary(1)
+        } else {
+            Step::Action(1)
+        };
         for _ in 0..most {
             let (option, at) = match &step {
                 Step::Boundary(at) => ("--abort-at-boundary", at.to_string()),
@@ -70,7 +84,8 @@ impl Walk {
             },
             Step::Action(at) if name.starts_with("before:") => {
                 // Boundaries between actions, which are not counted among them.
-                if let Some(missed) = passed.iter().find(|name| !self.hits.contains_key(*name)) {
+                let missed = passed.iter().find(|name| !self.hits.contains_key(*name));
+                if let Some(missed) = missed.filter(|_| self.complete) {
                     return Step::Name(missed.clone());
                 }
                 // The exchange, and the step that it is a part of, end one after the other: they take turns.
