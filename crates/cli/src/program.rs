@@ -1,9 +1,9 @@
 //! `claviger`.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{admin, demo, serve, volume};
+use crate::{admin, demo, serve, system, volume};
 
 /// Manages BitLocker across a fleet.
 #[derive(Debug, Parser)]
@@ -32,6 +32,7 @@ enum Command {
 /// # Errors
 /// In words for the person at the terminal.
 pub fn run(arguments: &Arguments) -> Result<()> {
+    system::forbid_core_dumps().context("forbidding core dumps")?;
     match &arguments.command {
         Command::Serve(args) => serve::run(args),
         Command::Admin(command) => admin::run(command),

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use domain::time::{Clock, Timestamp};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 /// The machine's wall clock.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,6 +21,18 @@ impl Clock for SystemClock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
+}
+
+/// Secrets must not end in a core dump: none is written for this process or its children.
+///
+/// # Errors
+/// When the system refuses the limit.
+pub fn forbid_core_dumps() -> std::io::Result<()> {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    Ok(setrlimit(Resource::Core, none)?)
 }
 
 /// A generator seeded by the operating system.

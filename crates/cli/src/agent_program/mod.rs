@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
-use crate::system::{SystemClock, system_rng};
+use crate::system::{SystemClock, forbid_core_dumps, system_rng};
 
 mod bars;
 mod fault;
@@ -58,6 +58,7 @@ enum Command {
 /// # Errors
 /// In words for the person at the terminal.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    forbid_core_dumps().context("forbidding core dumps")?;
     let config = Config::load(&arguments.config)?;
     match &arguments.command {
         Command::Status { json } => status::show(&config, *json).map(|()| ExitCode::SUCCESS),
