@@ -57,7 +57,8 @@ pub(super) fn kill(options: &Options, say: Say<'_>) -> Result<()> {
 
     let complete = options.kills >= COMPLETE;
     let mut walk = Walk::new(complete);
-    while bench.kills < bench.wanted / 2 {
+    bench.boundaries(&mut walk, complete, say)?;
+    while complete && bench.kills < bench.wanted / 2 {
         bench.boundaries(&mut walk, complete, say)?;
     }
     let at_boundaries = bench.kills;
