@@ -14,21 +14,7 @@ const MAX_LEN: u64 = 4096;
 /// # Errors
 /// When it cannot be read, is empty, longer than 4096 bytes or not UTF-8.
 pub fn read(path: &Path, what: &str) -> Result<Zeroizing<String>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LEN as usize + 1));
-    if path.as_os_str() == "-" {
-        std::io::stdin()
-            .take(MAX_LEN + 1)
-            .read_to_end(&mut bytes)
-            .with_context(|| format!("reading the {what}"))?;
-    } else {
-        let file = std::fs::File::open(path).with_context(|| format!("reading the {what} from {}", path.display()))?;
-        file.take(MAX_LEN + 1)
-            .read_to_end(&mut bytes)
-            .with_context(|| format!("reading the {what} from {}", path.display()))?;
-    }
-    if bytes.len() as u64 > MAX_LEN {
-        bail!("the {what} is longer than {MAX_LEN} bytes");
-    }
+    let bytes = read_bytes(path, what)?;
     let Ok(text) = std::str::from_utf8(&bytes) else {
         bail!("the {what} is not UTF-8 text")
     };
@@ -38,6 +24,28 @@ pub fn read(path: &Path, what: &str) -> Result<Zeroizing<String>> {
         bail!("the {what} is empty");
     }
     Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// Reads a secret that is no text, from a file or from standard input when the path is `-`.
+///
+/// # Errors
+/// When it cannot be read or is longer than 4096 bytes.
+pub fn read_bytes(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LEN as usize + 1));
+    if path.as_os_str() == "-" {
+        std::io::stdin()
+            .take(MAX_LEN + 1)
+            .read_to_end(&mut bytes)
+            .with_context(|| format!("reading the {what}"))?;
+    } else {
+        let reading = || format!("reading the {what} from {}", path.display());
+        let file = std::fs::File::open(path).with_context(reading)?;
+        file.take(MAX_LEN + 1).read_to_end(&mut bytes).with_context(reading)?;
+    }
+    if bytes.len() as u64 > MAX_LEN {
+        bail!("the {what} is longer than {MAX_LEN} bytes");
+    }
+    Ok(bytes)
 }
 
 /// Asks at the terminal, without echo.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use server::{CertificateSource, Config, FirstAdministrator, Server};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::secret;
 use crate::system::{SystemClock, shared_rng};
@@ -67,6 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let config = args.config()?;
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
     runtime.block_on(async {
+        let signals = Signals::new()?;
         let mut running = Server::start(config, Arc::new(SystemClock), shared_rng()).await?;
         if let Some(first) = running.take_first_run() {
             say("First start: an administrator was made. The password is shown this once and must be changed at sign-in.");
@@ -74,7 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
         say(&format!("Listening on https://{}", running.address()));
         let stop = running.stop_handle();
-        until_signal().await?;
+        signals.wait().await;
         note("Stopping.");
         stop.now();
         running.join().await;
@@ -82,11 +84,26 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     })
 }
 
-/// Returns when the process is asked to end.
-pub(crate) async fn until_signal() -> Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result.context("waiting for signals"),
-        _ = terminate.recv() => Ok(()),
+/// Interrupt and termination. Made before anybody is told that the program runs, so that it ends in order from then on.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> Result<Self> {
+        let listen = |kind| signal(kind).context("listening for signals");
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    /// Returns when the process is asked to end.
+    pub(crate) async fn wait(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }

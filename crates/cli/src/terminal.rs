@@ -1,18 +1,35 @@
 //! The only place that prints.
 
-#![expect(
-    clippy::disallowed_macros,
-    reason = "this module is the terminal; everything else returns values or traces"
-)]
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A line on standard output. Secrets come here only where the person asked for one.
+/// Whether a line for standard output was lost.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// A line on standard output. Secrets come here only where the person asked for one. When nobody reads any more, or the
+/// disk behind it is full, the program goes on, and [`finish`] tells.
 pub fn say(text: &str) {
-    println!("{text}");
+    let mut stdout = std::io::stdout().lock();
+    if writeln!(stdout, "{text}").and_then(|()| stdout.flush()).is_err() {
+        LOST.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A line on standard error.
 pub fn note(text: &str) {
-    eprintln!("{text}");
+    // Whoever closed standard error does not want to know.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// The exit code of a command that succeeded: a failure all the same when what it said was lost.
+#[must_use]
+pub fn finish(code: ExitCode) -> ExitCode {
+    if LOST.load(Ordering::Relaxed) {
+        note("error: standard output could not be written");
+        return ExitCode::FAILURE;
+    }
+    code
 }
 
 /// The field's word of an enumeration, as its JSON spells it, with spaces.

@@ -7,5 +7,5 @@ use cli::agent_program::{Arguments, run};
 
 fn main() -> ExitCode {
     cli::logging::start("warn");
-    run(&Arguments::parse()).unwrap_or_else(|error| cli::logging::fail(&error))
+    run(&Arguments::parse()).map_or_else(|error| cli::logging::fail(&error), cli::terminal::finish)
 }

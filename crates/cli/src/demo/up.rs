@@ -10,7 +10,7 @@ use server::{Config, Server};
 use super::fleet::{DeviceSpec, demonstration};
 use super::tpm::SoftwareTpm;
 use super::{Accounts, Demo};
-use crate::serve::until_signal;
+use crate::serve::Signals;
 use crate::system::{SystemClock, shared_rng};
 use crate::terminal::say;
 
@@ -42,6 +42,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         .collect::<Result<Vec<_>>>()?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
+        let signals = Signals::new()?;
         let passphrase = crate::secret::read(&demo.passphrase_file(), "key passphrase")?;
         let mut config = Config::new(demo.server_dir(), passphrase);
         config.listen = ([127, 0, 0, 1], args.port).into();
@@ -52,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             .collect::<Result<Vec<_>>>()?;
         welcome(args, &demo, &accounts, &devices);
         let bars = super::bars::watch(&demo, &devices);
-        until_signal().await?;
+        signals.wait().await;
         bars.abort();
         say("Stopping.");
         for agent in &mut agents {

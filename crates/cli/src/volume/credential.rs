@@ -18,7 +18,7 @@ pub(crate) struct CredentialArgs {
     /// File with the passphrase ('-': standard input)
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
-    /// External key file (.BEK)
+    /// External key file, .BEK ('-': standard input)
     #[arg(long, value_name = "FILE")]
     startup_key: Option<PathBuf>,
     /// The clear key of a suspended volume
@@ -60,8 +60,8 @@ impl CredentialArgs {
             return Ok(Secret::Passphrase(Passphrase::new(text.as_str())));
         }
         if let Some(path) = &self.startup_key {
-            let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-            let bek = Bek::parse(&bytes).with_context(|| format!("{} is not an external key", path.display()))?;
+            let bytes = secret::read_bytes(path, "startup key")?;
+            let bek = Bek::parse(&bytes).with_context(|| path.display().to_string())?;
             return Ok(Secret::ExternalKey(bek.key));
         }
         Ok(Secret::ClearKey)

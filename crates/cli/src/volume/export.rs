@@ -1,10 +1,10 @@
 //! `claviger volume export`.
 
-use std::fs::File;
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use fve::Volume;
 use fve::io::{FileDevice, ReadAt};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -27,6 +27,9 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
+    if args.output.as_os_str() != "-" && args.output.symlink_metadata().is_ok() {
+        bail!("{} exists already; nothing was written", args.output.display());
+    }
     let device = FileDevice::open_read(&args.image).with_context(|| format!("opening {}", args.image.display()))?;
     let volume =
         Volume::open(device).with_context(|| format!("{} cannot be read as BitLocker", args.image.display()))?;
@@ -38,10 +41,35 @@ pub(super) fn run(args: &Args) -> Result<()> {
         copy(&volume, &mut stdout)?;
         return stdout.flush().context("writing to standard output");
     }
-    let mut file = File::create_new(&args.output).with_context(|| format!("creating {}", args.output.display()))?;
-    copy(&volume, &mut file)?;
-    file.sync_all()
-        .with_context(|| format!("writing {}", args.output.display()))
+    write_whole(&args.output, |file| copy(&volume, file))
+}
+
+/// Gives a file its name only once it is whole and durable; until then it lies beside it as `NAME.….part`. A failure
+/// leaves nothing behind, and a file that appeared meanwhile is not replaced.
+fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let creating = || format!("creating {}", path.display());
+    let Some(name) = path.file_name() else {
+        bail!("{} names no file", path.display());
+    };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut prefix = OsString::from(name);
+    prefix.push(".");
+    let mut file = tempfile::Builder::new()
+        .prefix(&prefix)
+        .suffix(".part")
+        .tempfile_in(folder)
+        .with_context(creating)?;
+    fill(&mut file)?;
+    file.as_file()
+        .sync_all()
+        .with_context(|| format!("writing {}", path.display()))?;
+    file.persist_noclobber(path)
+        .map_err(|failed| failed.error)
+        .with_context(creating)?;
+    Ok(())
 }
 
 fn copy(volume: &dyn ReadAt, to: &mut dyn Write) -> Result<()> {
