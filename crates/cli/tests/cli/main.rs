@@ -1,0 +1,16 @@
+//! The built programs from outside: what they answer, what they refuse, what they leave alone.
+
+#![expect(clippy::unwrap_used, reason = "a test whose ground is missing fails")]
+
+mod agent;
+mod audit;
+mod bad_secrets;
+mod bad_volumes;
+mod export;
+mod help;
+mod hostile_volumes;
+mod output;
+mod program;
+mod sample;
+mod serve;
+mod windows;
