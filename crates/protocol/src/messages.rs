@@ -60,7 +60,7 @@ pub struct RenewRequest {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckInRequest {
-    /// Digest of the inventory: lower-case hexadecimal SHA-256 of its canonical JSON ([`inventory_digest`]).
+    /// Digest of the inventory: lower-case hexadecimal SHA-256 of its canonical JSON ([`digest`]).
     pub inventory_digest: String,
     /// The inventory itself; sent when the digest is new to the device, or the server asked.
     pub inventory: Option<Inventory>,

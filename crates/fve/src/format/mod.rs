@@ -1,6 +1,6 @@
 //! The on-disk format, version 2 (Windows 7 and later).
 //!
-//! [`read`] takes untrusted bytes apart; [`write`] puts trusted values together.
+//! [`read`] takes untrusted bytes apart; [`mod@write`] puts trusted values together.
 //! They share only the vocabulary in this module.
 
 pub mod constants;

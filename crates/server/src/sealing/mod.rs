@@ -1,7 +1,7 @@
 //! The only place that opens secrets.
 //!
 //! Everything else handles sealed records. The private keys come out of a key provider (the passphrase-sealed file of
-//! [`key_file`]) at start-up, stay in this module's [`KeyRing`], and are zeroized with it.
+//! `key_file`) at start-up, stay in this module's [`KeyRing`], and are zeroized with it.
 
 mod audit_key;
 mod key_file;

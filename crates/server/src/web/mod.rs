@@ -1,6 +1,6 @@
 //! The pages: everything that renders HTML. They work without a script and under a policy that allows none.
 //!
-//! [`pages`] holds one file per page with its handlers, [`view`] what their templates render. Handlers call
+//! `pages` holds one file per page with its handlers, [`view`] what their templates render. Handlers call
 //! [`services`](crate::services), fill a view and answer; a form is answered by a redirect, except where a secret is shown,
 //! which happens once and only in the answer to the form that asked for it.
 

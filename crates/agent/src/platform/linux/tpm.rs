@@ -116,7 +116,7 @@ impl Tpm {
     /// Opens a sealed key.
     ///
     /// # Errors
-    /// [`TpmError::PcrChanged`] when the measurements differ, [`TpmError::WrongPin`], [`TpmError::LockedOut`],
+    /// `TpmError::PcrChanged` when the measurements differ, [`TpmError::WrongPin`], `TpmError::LockedOut`,
     /// [`TpmError::OtherTpm`]; or the TPM does not answer.
     pub fn unseal(
         &self,
