@@ -22,7 +22,13 @@ impl SoftwareTpm {
         let state = directory.canonicalize()?;
         if !state.join("tpm2-00.permall").exists() {
             let output = Command::new("swtpm_setup")
-                .args(["--tpm2", "--overwrite", "--pcr-banks", "sha1,sha256,sha384", "--tpmstate"])
+                .args([
+                    "--tpm2",
+                    "--overwrite",
+                    "--pcr-banks",
+                    "sha1,sha256,sha384",
+                    "--tpmstate",
+                ])
                 .arg(&state)
                 .output()
                 .context("starting swtpm_setup")?;
