@@ -1,6 +1,8 @@
 //! `claviger volume export`: what it writes, and when it writes nothing.
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use crate::program::{Run, claviger, names};
 use crate::sample::{Folder, PASSPHRASE, sample};
@@ -64,6 +66,31 @@ fn whatever_is_at_the_output_already_is_left_as_it_is() {
 }
 
 #[test]
+fn an_output_that_appears_meanwhile_is_left_as_it_is() {
+    let (folder, image) = Folder::with_sample();
+    let (fifo, output) = (folder.join("secret"), folder.join("plain"));
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let appears = {
+        let (fifo, output) = (fifo.clone(), output.clone());
+        std::thread::spawn(move || {
+            // Opens once the program asks for the secret: by then it has looked at the output.
+            let mut fifo = std::fs::OpenOptions::new().write(true).open(fifo).unwrap();
+            std::fs::write(output, "precious").unwrap();
+            fifo.write_all(PASSPHRASE.as_bytes()).unwrap();
+        })
+    };
+    let run = export(&image)
+        .arg("--passphrase-file")
+        .arg(&fifo)
+        .arg("--output")
+        .arg(&output);
+    run.end().refused_with(&["creating", "plain", "File exists"]);
+    appears.join().unwrap();
+    assert_eq!(std::fs::read(output).unwrap(), b"precious");
+    assert_eq!(names(folder.path()), ["plain", "secret", "volume.img"]);
+}
+
+#[test]
 fn an_output_that_cannot_be_made_is_named() {
     let (folder, image) = Folder::with_sample();
     for output in ["no/such/folder/plain", "volume.img/plain", ".."] {
@@ -79,7 +106,7 @@ fn a_failure_half_way_leaves_nothing_behind() {
     let (folder, image) = Folder::with_sample();
     let limit = format!("ulimit -f {}; exec \"$0\" \"$@\"", (sample().plain.len() / 1024) / 2);
     // Larger files than half the plain text are refused by the system, as on a full disk.
-    let mut shell = std::process::Command::new("bash");
+    let mut shell = Command::new("bash");
     shell.args(["-c", &format!("trap '' XFSZ; {limit}"), env!("CARGO_BIN_EXE_claviger")]);
     shell
         .args(["volume", "export", "--clear-key", "--output"])
