@@ -5,6 +5,7 @@ use crate::format::FormatError;
 use crate::format::write::MetadataFull;
 use crate::guid::Guid;
 use crate::ntfs::NtfsError;
+use crate::volume::BackupError;
 
 /// Why an operation on a volume failed. Messages never contain secrets.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,9 @@ pub enum Error {
     /// The arguments contradict each other or the device.
     #[error("invalid argument: {0}")]
     InvalidArgument(&'static str),
+    /// The metadata backup cannot be used.
+    #[error("the metadata backup: {0}")]
+    Backup(#[from] BackupError),
     /// The inner file system cannot be worked with.
     #[error("the NTFS file system: {0}")]
     Ntfs(#[from] NtfsError),

@@ -1,5 +1,6 @@
 //! Volumes: locked ([`Volume`]), unlocked ([`UnlockedVolume`]) and what can be done with them.
 
+mod backup;
 mod copies;
 mod eow;
 mod geometry;
@@ -12,6 +13,7 @@ mod unlocked;
 mod update;
 mod view;
 
+pub use backup::{BackupError, MetadataBackup};
 pub use copies::CopyInfo;
 pub(crate) use geometry::normalise;
 pub use info::VolumeInfo;
