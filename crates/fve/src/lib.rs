@@ -27,6 +27,7 @@ mod guid;
 pub mod io;
 mod keychain;
 pub mod ntfs;
+pub mod pipeline;
 mod protector;
 mod secret;
 pub mod time;

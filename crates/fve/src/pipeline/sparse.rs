@@ -1,0 +1,43 @@
+//! Leaving holes where there is nothing.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+/// What is looked at as one: smaller holes cost more writes than they save.
+const BLOCK: usize = 64 << 10;
+
+/// Writes `data` into a file of final length in which this range is still a hole, and keeps holes where `data` is zeros.
+///
+/// # Errors
+/// Those of the file.
+pub fn write_sparse(file: &File, offset: u64, data: &[u8]) -> io::Result<()> {
+    for run in data_runs(data) {
+        file.write_all_at(&data[run.clone()], offset + run.start as u64)?;
+    }
+    Ok(())
+}
+
+/// The ranges of `data` that hold something, in blocks of 64 KiB: blocks of zeros are left out.
+pub fn data_runs(data: &[u8]) -> Vec<Range<usize>> {
+    let mut runs = Vec::<Range<usize>>::new();
+    for (index, block) in data.chunks(BLOCK).enumerate() {
+        if is_zero(block) {
+            continue;
+        }
+        let start = index * BLOCK;
+        let end = start + block.len();
+        match runs.last_mut() {
+            Some(last) if last.end == start => last.end = end,
+            _ => runs.push(start..end),
+        }
+    }
+    runs
+}
+
+fn is_zero(block: &[u8]) -> bool {
+    block
+        .chunks(256)
+        .all(|part| part.iter().fold(0, |or, byte| or | byte) == 0)
+}
