@@ -48,7 +48,7 @@ pub struct RegionRequest {
 
 /// Where the regions are: byte offsets from the start of the volume. All are
 /// cluster-aligned except `ice`, which follows `header` at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Regions {
     /// The three metadata copies.
     pub metadata: [u64; 3],
@@ -106,6 +106,30 @@ pub fn plan(inner: &dyn ReadAt, req: &RegionRequest, now: FileTime) -> Result<Re
     Ok(ReservePlan { regions, change })
 }
 
+/// Finds room for a conversion log alone, in the inner view of a volume whose
+/// other regions someone else (Windows) reserved, and works out every change;
+/// writes nothing. [`Regions::log`] of the plan says where it will be; the other
+/// regions are 0. A log of this length that is there already is used again.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_log(view: &dyn ReadAt, log_len: u64, now: FileTime) -> Result<ReservePlan, NtfsError> {
+    let request = RegionRequest {
+        metadata_len: 0,
+        header_len: 0,
+        ice_len: 0,
+        log_len,
+    };
+    let (regions, change) = reserve::plan(view, &request, now)?;
+    Ok(ReservePlan {
+        regions: Regions {
+            log: regions.log,
+            ..Regions::default()
+        },
+        change,
+    })
+}
+
 /// The exact changes that give the regions to files of the inner file system.
 #[derive(Clone, Debug)]
 pub struct ReservePlan {
@@ -137,7 +161,8 @@ impl ReservePlan {
     }
 }
 
-/// Removes our files and frees their clusters; does nothing where there are none.
+/// Removes our files and frees their clusters, and those of Windows named in the
+/// same way (`FVE2.{…}`), once the volume is fully decrypted; does nothing where there are none.
 /// The directory `System Volume Information` stays. May be repeated after a crash.
 pub fn release(dev: &dyn WriteAt) -> Result<(), NtfsError> {
     release::plan(&dev)?.apply(dev)

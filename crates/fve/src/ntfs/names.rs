@@ -58,6 +58,12 @@ impl Role {
     }
 }
 
+/// Whether a file in the directory bears a name of BitLocker's files: those of
+/// [`Role`], and further ones that Windows makes (BitLocker format notes §3).
+pub(super) fn is_bitlocker_name(name: &str) -> bool {
+    name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("FVE2.{"))
+}
+
 /// A self-relative descriptor: owner and group SYSTEM, full access for SYSTEM only.
 pub(super) const SYSTEM_ONLY: [u8; 72] = {
     const SID: [u8; 12] = [1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0];

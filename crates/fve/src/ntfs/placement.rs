@@ -65,17 +65,16 @@ pub(super) fn place(geo: &Geometry, clusters: &mut Bits, request: &RegionRequest
     }
     let mut finder = Finder { geo, clusters };
     let header_len = count(Role::Header) + count(Role::Ice);
-    let mut starts = BTreeMap::new();
+    let mut starts: BTreeMap<Role, u64> = Role::ALL.into_iter().map(|role| (role, 0)).collect();
     // Metadata copy and header in one piece, as Windows 10 has them, if possible.
     let first = finder.target(0);
-    if let Some(start) = finder.take(first, count(Role::Metadata(0)) + header_len) {
+    let together = count(Role::Metadata(0)) + header_len;
+    if let Some(start) = (together > 0).then(|| finder.take(first, together)).flatten() {
         starts.insert(Role::Metadata(0), start);
         starts.insert(Role::Header, start + count(Role::Metadata(0)));
     } else {
-        starts.insert(
-            Role::Metadata(0),
-            finder.need(Role::Metadata(0), first, count(Role::Metadata(0)))?,
-        );
+        let copy = finder.need(Role::Metadata(0), first, count(Role::Metadata(0)))?;
+        starts.insert(Role::Metadata(0), copy);
         starts.insert(Role::Header, finder.need(Role::Header, first, header_len)?);
     }
     starts.insert(Role::Ice, starts[&Role::Header] + count(Role::Header));
@@ -83,14 +82,8 @@ pub(super) fn place(geo: &Geometry, clusters: &mut Bits, request: &RegionRequest
         let role = Role::Metadata(copy);
         starts.insert(role, finder.need(role, finder.target(copy as u64), count(role))?);
     }
-    starts.insert(
-        Role::Log,
-        if count(Role::Log) > 0 {
-            finder.need(Role::Log, starts[&Role::Header], count(Role::Log))?
-        } else {
-            0
-        },
-    );
+    let log = finder.need(Role::Log, starts[&Role::Header], count(Role::Log))?;
+    starts.insert(Role::Log, log);
     let files = lengths.iter().map(|(&role, &len)| {
         let run = Run {
             lcn: Some(starts[&role]),
@@ -135,7 +128,11 @@ impl Finder<'_> {
         Some(start)
     }
 
+    /// Like [`take`](Self::take); 0 for nothing.
     fn need(&mut self, role: Role, from: u64, len: u64) -> Result<u64, NtfsError> {
+        if len == 0 {
+            return Ok(0);
+        }
         self.take(from, len).ok_or_else(|| NtfsError::NoRun {
             what: role.what(),
             needed: len * self.geo.cluster,

@@ -7,6 +7,7 @@ use super::{NtfsError, fixup};
 pub(super) const STANDARD_INFORMATION: u32 = 0x10;
 pub(super) const ATTRIBUTE_LIST: u32 = 0x20;
 pub(super) const FILE_NAME: u32 = 0x30;
+pub(super) const OBJECT_ID: u32 = 0x40;
 pub(super) const SECURITY_DESCRIPTOR: u32 = 0x50;
 pub(super) const VOLUME_NAME: u32 = 0x60;
 pub(super) const VOLUME_INFORMATION: u32 = 0x70;
@@ -14,6 +15,7 @@ pub(super) const DATA: u32 = 0x80;
 pub(super) const INDEX_ROOT: u32 = 0x90;
 pub(super) const INDEX_ALLOCATION: u32 = 0xA0;
 pub(super) const BITMAP: u32 = 0xB0;
+pub(super) const REPARSE_POINT: u32 = 0xC0;
 
 pub(super) const IN_USE: u16 = 1;
 pub(super) const DIRECTORY: u16 = 2;

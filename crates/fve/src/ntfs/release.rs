@@ -3,17 +3,18 @@
 //! Order: one write takes our files out of their directory; their records are
 //! marked unused; their clusters are freed; then their records.
 
-use std::collections::BTreeSet;
-
 use super::index_write::rebuild;
-use super::names::Role;
-use super::record::{DIRECTORY, IN_USE};
+use super::names::is_bitlocker_name;
+use super::record::{ATTRIBUTE_LIST, DIRECTORY, IN_USE, OBJECT_ID, REPARSE_POINT};
 use super::reserve::{MAX_NAMES, Tree};
-use super::scan::scan;
+use super::scan::{Whose, scan};
 use super::stage::Change;
-use super::volume::{Volume, damaged};
+use super::volume::{RECORD_NUMBER, Volume, damaged};
 use super::{NtfsError, clean};
 use crate::io::ReadAt;
+
+/// What no file of BitLocker has, and what cannot be removed with one record alone.
+const FOREIGN: [u32; 3] = [ATTRIBUTE_LIST, OBJECT_ID, REPARSE_POINT];
 
 /// The changes that remove our files, also those of an interrupted change.
 pub(super) fn plan(inner: &dyn ReadAt) -> Result<Change, NtfsError> {
@@ -23,8 +24,8 @@ pub(super) fn plan(inner: &dyn ReadAt) -> Result<Change, NtfsError> {
     volume.heal_mirror()?;
     volume.stage.barrier();
     let system = tree.system_number();
-    let linked: BTreeSet<u64> = tree.linked(&volume)?.into_values().collect();
-    let mut scan = scan(&volume, system)?;
+    let linked = tree.linked_by(&volume, is_bitlocker_name)?;
+    let mut scan = scan(&volume, system, Whose::AnyBitLocker)?;
     scan.settle(system, |number| system == Some(number))?;
     if let Some(lost) = linked
         .iter()
@@ -32,23 +33,24 @@ pub(super) fn plan(inner: &dyn ReadAt) -> Result<Change, NtfsError> {
     {
         return Err(damaged(&format!("our file in $MFT record {lost} is not there")));
     }
+    if let Some(ours) = scan
+        .ours
+        .iter()
+        .find(|ours| FOREIGN.iter().any(|&kind| ours.record.find(kind, "").is_some()))
+    {
+        return Err(NtfsError::Unsupported(format!(
+            "BitLocker's file in $MFT record {} has attributes that refer to other files",
+            ours.record.number
+        )));
+    }
     let (on_disk, bitmap) = volume.cluster_bitmap()?;
     scan.check(&on_disk)?;
     let mut clusters = on_disk.clone();
     let mut unlisted = None;
     if let (Ok(directory), false) = (&tree.system, linked.is_empty()) {
         let mut entries = directory.all(&volume, MAX_NAMES)?;
-        let mut names = Vec::new();
-        for entry in &entries {
-            names.push(
-                String::from_utf16(&entry.name()?)
-                    .ok()
-                    .and_then(|name| Role::by_name(&name))
-                    .is_some(),
-            );
-        }
-        let mut ours = names.into_iter();
-        entries.retain(|_| ours.next() != Some(true));
+        // A file may have a short name besides its long one.
+        entries.retain(|entry| !linked.contains(&(entry.file & RECORD_NUMBER)));
         let change = rebuild(volume.geo, directory, entries, &mut clusters)?;
         change.stage_fresh(&mut volume, "block of System Volume Information")?;
         volume.stage.barrier();

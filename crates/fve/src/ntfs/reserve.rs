@@ -10,7 +10,7 @@
 //! Until 6 nothing of it can be seen. After an interruption the records tell what
 //! had been allocated, and planning again takes it all back first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::bits::Bits;
 use super::index::{Directory, Entry, Path};
@@ -18,7 +18,7 @@ use super::index_write::{IndexChange, insert, rebuild};
 use super::names::{Role, SYSTEM_DIRECTORY, Upcase, fill};
 use super::placement::{self, Placement, lengths};
 use super::record::{DATA, DIRECTORY, FILE_NAME, IN_USE, Record};
-use super::scan::{FIRST_USER_RECORD, Scan, scan};
+use super::scan::{FIRST_USER_RECORD, Scan, Whose, scan};
 use super::stage::Change;
 use super::volume::{Content, RECORD_NUMBER, ROOT, Volume, damaged};
 use super::{NtfsError, RegionRequest, Regions, clean, grow};
@@ -38,8 +38,12 @@ pub(super) fn plan(inner: &dyn ReadAt, request: &RegionRequest, now: FileTime) -
     if let Some(regions) = existing(&volume, &tree, request)? {
         return Ok((regions, volume.stage.into_change()?));
     }
-    let regions = Reservation::new(volume, tree)?.run(request, now)?;
-    Ok(regions)
+    Reservation::new(volume, tree)?.run(request, now)
+}
+
+/// Whether a request is for a conversion log beside the regions that someone else reserved.
+fn log_only(request: &RegionRequest) -> bool {
+    request.metadata_len == 0 && request.header_len == 0 && request.ice_len == 0
 }
 
 /// The directories that matter.
@@ -77,11 +81,27 @@ impl Tree {
         }
         Ok(linked)
     }
+
+    /// The record numbers of listed files whose names satisfy `wanted`.
+    pub(super) fn linked_by(&self, volume: &Volume<'_>, wanted: fn(&str) -> bool) -> Result<BTreeSet<u64>, NtfsError> {
+        let mut linked = BTreeSet::new();
+        if let Ok(directory) = &self.system {
+            for entry in directory.all(volume, MAX_NAMES)? {
+                if String::from_utf16(&entry.name()?).is_ok_and(|name| wanted(&name)) {
+                    linked.insert(entry.file & RECORD_NUMBER);
+                }
+            }
+        }
+        Ok(linked)
+    }
 }
 
 /// The regions, when files of ours for exactly this request are listed.
 fn existing(volume: &Volume<'_>, tree: &Tree, request: &RegionRequest) -> Result<Option<Regions>, NtfsError> {
-    let linked = tree.linked(volume)?;
+    let mut linked = tree.linked(volume)?;
+    if log_only(request) {
+        linked.retain(|role, _| *role == Role::Log);
+    }
     if linked.is_empty() {
         return Ok(None);
     }
@@ -125,8 +145,10 @@ struct Reservation<'a> {
 impl<'a> Reservation<'a> {
     fn new(volume: Volume<'a>, tree: Tree) -> Result<Self, NtfsError> {
         let system = tree.system_number();
-        let mut scan = scan(&volume, system)?;
-        scan.settle(system, |number| system == Some(number))?;
+        let mut scan = scan(&volume, system, Whose::Regions)?;
+        // What is listed now stays; without a request for a log alone nothing is.
+        let listed: BTreeSet<u64> = tree.linked(&volume)?.into_values().collect();
+        scan.settle(system, |number| system == Some(number) || listed.contains(&number))?;
         let (on_disk, _) = volume.cluster_bitmap()?;
         scan.check(&on_disk)?;
         let mut clusters = on_disk.clone();

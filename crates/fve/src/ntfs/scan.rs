@@ -2,7 +2,7 @@
 
 use super::bits::Bits;
 use super::index::BLOCK;
-use super::names::{Role, SYSTEM_DIRECTORY, SYSTEM_ONLY, key_name, key_parent};
+use super::names::{Role, SYSTEM_DIRECTORY, SYSTEM_ONLY, is_bitlocker_name, key_name, key_parent};
 use super::record::{FILE_NAME, Record, SECURITY_DESCRIPTOR};
 use super::volume::{RECORD_NUMBER, ROOT, Volume};
 use super::{NtfsError, fixup};
@@ -23,14 +23,15 @@ pub(super) struct Scan {
 /// A record that was made for a region, or for the directory.
 pub(super) struct Ours {
     pub(super) record: Record,
-    /// None for the directory.
-    pub(super) role: Option<Role>,
+    /// Whether it is the directory.
+    directory: bool,
     parent: u64,
     pub(super) runs: Vec<(u64, u64)>,
 }
 
-/// Reads all records. `directory` is the record of `System Volume Information`.
-pub(super) fn scan(volume: &Volume<'_>, directory: Option<u64>) -> Result<Scan, NtfsError> {
+/// Reads all records. `directory` is the record of `System Volume Information`;
+/// `whose` says which of the files in it count as ours.
+pub(super) fn scan(volume: &Volume<'_>, directory: Option<u64>, whose: Whose) -> Result<Scan, NtfsError> {
     let records = volume.records();
     let (allocated, _) = volume.record_bitmap()?;
     let mut scan = Scan {
@@ -46,7 +47,7 @@ pub(super) fn scan(volume: &Volume<'_>, directory: Option<u64>) -> Result<Scan, 
         volume.read_stream(&volume.mft, first * size as u64, &mut chunk)?;
         for (number, raw) in (first..).zip(chunk.chunks_exact(size)) {
             match Record::parse(raw.to_vec(), number) {
-                Ok(record) => scan.take(record, volume.geo.clusters, directory)?,
+                Ok(record) => scan.take(record, volume.geo.clusters, directory, whose)?,
                 Err(error) if allocated.get(number) => return Err(error),
                 Err(_) => {}
             }
@@ -56,8 +57,8 @@ pub(super) fn scan(volume: &Volume<'_>, directory: Option<u64>) -> Result<Scan, 
 }
 
 impl Scan {
-    fn take(&mut self, record: Record, clusters: u64, directory: Option<u64>) -> Result<(), NtfsError> {
-        let ours = is_ours(&record, directory);
+    fn take(&mut self, record: Record, clusters: u64, directory: Option<u64>, whose: Whose) -> Result<(), NtfsError> {
+        let ours = is_ours(&record, directory, whose);
         if !record.in_use() && ours.is_none() {
             return Ok(());
         }
@@ -70,10 +71,10 @@ impl Scan {
             );
         }
         self.in_use.set(record.number, record.in_use());
-        if let Some((role, parent)) = ours {
+        if let Some((directory, parent)) = ours {
             self.ours.push(Ours {
                 record,
-                role,
+                directory,
                 parent,
                 runs,
             });
@@ -106,11 +107,11 @@ impl Scan {
         let mut parents: Vec<u64> = self
             .ours
             .iter()
-            .filter(|ours| ours.role.is_none())
+            .filter(|ours| ours.directory)
             .map(|ours| ours.record.number)
             .collect();
         parents.extend(directory);
-        let elsewhere = |ours: &Ours| ours.record.in_use() && ours.role.is_some() && !parents.contains(&ours.parent);
+        let elsewhere = |ours: &Ours| ours.record.in_use() && !ours.directory && !parents.contains(&ours.parent);
         let (kept, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.ours)
             .into_iter()
             .partition(|ours| linked(ours.record.number) || elsewhere(ours));
@@ -187,21 +188,36 @@ fn prepared(volume: &Volume<'_>, cluster: u64) -> Result<bool, NtfsError> {
     Ok(false)
 }
 
-/// The role and the directory of a record that is ours.
-fn is_ours(record: &Record, directory: Option<u64>) -> Option<(Option<Role>, u64)> {
+/// Which files in the directory are ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Those of a region that we reserve.
+    Regions,
+    /// Whatever is named as BitLocker's files are, by whomever it was made.
+    AnyBitLocker,
+}
+
+/// Whether a record that is ours is the directory, and the record of its parent.
+fn is_ours(record: &Record, directory: Option<u64>, whose: Whose) -> Option<(bool, u64)> {
     if record.number < FIRST_USER_RECORD || record.base != 0 {
         return None;
     }
-    let key = record.find(FILE_NAME, "")?.value().ok()?;
-    let name = String::from_utf16(&key_name(key).ok()?).ok()?;
     let own_descriptor =
         record.find(SECURITY_DESCRIPTOR, "").and_then(|attr| attr.value().ok()) == Some(&SYSTEM_ONLY[..]);
-    let parent = key_parent(key).ok()? & RECORD_NUMBER;
-    if name == SYSTEM_DIRECTORY && own_descriptor && parent == ROOT {
-        return Some((None, parent));
+    for attr in record.attrs.iter().filter(|attr| attr.kind() == FILE_NAME) {
+        let key = attr.value().ok()?;
+        let name = String::from_utf16(&key_name(key).ok()?).ok()?;
+        let parent = key_parent(key).ok()? & RECORD_NUMBER;
+        if name == SYSTEM_DIRECTORY && own_descriptor && parent == ROOT {
+            return Some((true, parent));
+        }
+        let in_directory = record.in_use() && directory == Some(parent);
+        let a_region = Role::by_name(&name).is_some();
+        if (a_region && (own_descriptor || in_directory))
+            || (whose == Whose::AnyBitLocker && in_directory && is_bitlocker_name(&name))
+        {
+            return Some((false, parent));
+        }
     }
-    let in_directory = record.in_use() && directory == Some(parent);
-    Role::by_name(&name)
-        .filter(|_| own_descriptor || in_directory)
-        .map(|role| (Some(role), parent))
+    None
 }

@@ -340,6 +340,12 @@ pub(crate) fn assert_regions_untouched(volume: &Volume, regions: &Regions) {
     }
 }
 
+/// Gives a file on a mounted volume a short name besides its long one.
+pub(crate) fn set_short_name(path: &Path, name: &str) {
+    let set = "import os, sys; os.setxattr(sys.argv[1], b'system.ntfs_dos_name', sys.argv[2].encode())";
+    run(Command::new("python3").args(["-c", set]).arg(path).arg(name));
+}
+
 /// Sets the dirty flag in `$Volume`.
 pub(crate) fn set_dirty(volume: &Volume) {
     let mut image = fs::read(volume.path()).unwrap();
