@@ -5,7 +5,7 @@ use crate::format::FormatError;
 use crate::format::write::MetadataFull;
 use crate::guid::Guid;
 use crate::ntfs::NtfsError;
-use crate::volume::BackupError;
+use crate::volume::{BackupError, ProtectorSummary};
 
 /// Why an operation on a volume failed. Messages never contain secrets.
 #[derive(Debug, thiserror::Error)]
@@ -60,8 +60,17 @@ pub enum Error {
     #[error("the NTFS file system: {0}")]
     Ntfs(#[from] NtfsError),
     /// 64 KiB are full.
-    #[error("the metadata area of 64 KiB is full: remove protectors first")]
-    MetadataFull,
+    #[error("the metadata would take {needed} bytes of 65536: remove protectors first")]
+    MetadataFull {
+        /// Bytes that it would take.
+        needed: usize,
+    },
+    /// These protectors would be lost: the volume holds no copy of their secret, and none was given.
+    #[error("the key of these protectors is needed, or leave to drop them: {}", names(.0))]
+    ProtectorsNeedKeys(Vec<ProtectorSummary>),
+    /// The key that was given for a protector is not its key.
+    #[error("the key given for protector {0} does not open it")]
+    WrongProtectorKey(Guid),
     /// The nonce counter is used up.
     #[error("the volume's nonce counter is used up: it must be re-created")]
     NoncesExhausted,
@@ -71,9 +80,17 @@ pub enum Error {
 }
 
 impl From<MetadataFull> for Error {
-    fn from(MetadataFull: MetadataFull) -> Self {
-        Self::MetadataFull
+    fn from(MetadataFull { needed }: MetadataFull) -> Self {
+        Self::MetadataFull { needed }
     }
+}
+
+fn names(protectors: &[ProtectorSummary]) -> String {
+    protectors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 impl From<NoncesExhausted> for Error {

@@ -44,4 +44,7 @@ pub use keychain::Credential;
 pub use protector::{BackupInfo, ProtectorInfo, ProtectorKind, TpmDatum};
 pub use secret::{Bek, BekError, ExternalKey, Passphrase, RecoveryPassword, RecoveryPasswordError, VolumeMasterKey};
 pub use time::FileTime;
-pub use volume::{BackupError, ConversionStatus, CopyInfo, MetadataBackup, UnlockedVolume, Volume, VolumeInfo, is_fve};
+pub use volume::{
+    BackupError, ConversionStatus, CopyInfo, MasterKeyRotation, MasterKeyRotationPlan, MetadataBackup, MetadataTouched,
+    ProtectorKey, ProtectorSummary, UnlockedVolume, Volume, VolumeInfo, is_fve,
+};

@@ -82,6 +82,10 @@ pub mod role {
     pub const EXTERNAL_INFO: u16 = 6;
     /// The volume's description.
     pub const DESCRIPTION: u16 = 7;
+    /// The key that wraps the keys of data volumes that unlock by themselves.
+    pub const AUTO_UNLOCK: u16 = 0xB;
+    /// The organisation's identification field, wrapped by the VMK.
+    pub const IDENTIFICATION: u16 = 0xE;
     /// Relocated header and extended information.
     pub const VIRTUALIZATION: u16 = 0xF;
     /// The recovery password's raw bytes, wrapped by the VMK.

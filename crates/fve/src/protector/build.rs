@@ -111,7 +111,7 @@ impl Builder<'_, '_> {
         inner.extend([how, vmk]);
         let datum = nesting(role::VMK_INFO, kind::VMK_INFO, &fixed, &inner);
         if datum.len() > usize::from(u16::MAX) {
-            Err(Error::MetadataFull)
+            Err(Error::MetadataFull { needed: datum.len() })
         } else {
             Ok(datum)
         }

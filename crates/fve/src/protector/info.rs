@@ -68,6 +68,23 @@ impl ProtectorKind {
     }
 }
 
+impl std::fmt::Display for ProtectorKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ClearKey => "clear key",
+            Self::Tpm => "TPM",
+            Self::ExternalKey => "external key",
+            Self::TpmStartupKey => "TPM and startup key",
+            Self::TpmPin => "TPM and PIN",
+            Self::TpmPinStartupKey => "TPM, PIN and startup key",
+            Self::RecoveryPassword => "recovery password",
+            Self::PublicKey => "certificate or smart card",
+            Self::Passphrase => "passphrase",
+            Self::Unknown(priority) => return write!(f, "protector of unknown kind {priority:#06x}"),
+        })
+    }
+}
+
 /// The TPM datum of a protector.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct TpmDatum {

@@ -19,6 +19,7 @@ pub(crate) struct Edit<'a, 'c> {
     pub(super) method: u16,
     pub(super) ctx: &'a mut Context<'c>,
     nonces: NonceSource,
+    /// What the new metadata is wrapped by.
     vmk: &'a VolumeMasterKey,
 }
 
@@ -49,6 +50,17 @@ impl<D: WriteAt> UnlockedVolume<D> {
         ctx: &mut Context<'_>,
         change: impl FnOnce(&mut Edit<'_, '_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        self.update_under(state, &self.vmk, ctx, change)
+    }
+
+    /// An update that `vmk` vouches for from then on. The caller keeps the keys in step.
+    pub(super) fn update_under<T>(
+        &self,
+        state: &mut State,
+        vmk: &VolumeMasterKey,
+        ctx: &mut Context<'_>,
+        change: impl FnOnce(&mut Edit<'_, '_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         if state.stale {
             return Err(Error::Stale);
         }
@@ -60,7 +72,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
             method: old.dataset.method,
             ctx,
             nonces,
-            vmk: &self.vmk,
+            vmk,
         };
         let result = change(&mut edit)?;
         let Edit {
@@ -76,7 +88,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
         if method != dataset.method {
             (dataset.method, dataset.preferred_method) = (method, method);
         }
-        let area = metadata_area(&header, &dataset, &datums, self.vmk.as_bytes(), nonce)?;
+        let area = metadata_area(&header, &dataset, &datums, vmk.as_bytes(), nonce)?;
         let metadata = read_metadata(&area)?;
         if let Err(error) = self.write_copies(state, &area) {
             state.stale = true;
@@ -90,18 +102,24 @@ impl<D: WriteAt> UnlockedVolume<D> {
         Ok(result)
     }
 
-    /// Writes copy by copy, each durable before the next begins. At every instant
-    /// at least one sound copy is on disk: when only one copy is current, it is
-    /// written last.
+    /// Writes copy by copy, each durable before the next begins.
     fn write_copies(&self, state: &State, area: &[u8]) -> std::io::Result<()> {
-        let mut order = [0, 1, 2];
-        let sole = state.copies.iter().filter(|copy| copy.current).count() < 2;
-        order.sort_by_key(|&index| sole && state.copies[index].current);
-        for index in order {
+        for index in state.write_order() {
             self.device.write_at(state.copies[index].offset, area)?;
             self.device.flush()?;
         }
         Ok(())
+    }
+}
+
+impl State {
+    /// The copies in the order in which they are written. At every instant at least one sound copy is on disk: when only
+    /// one is current, it is written last.
+    pub(super) fn write_order(&self) -> [usize; 3] {
+        let mut order = [0, 1, 2];
+        let sole = self.copies.iter().filter(|copy| copy.current).count() < 2;
+        order.sort_by_key(|&index| sole && self.copies[index].current);
+        order
     }
 }
 

@@ -19,7 +19,7 @@ impl From<Error> for ProviderError {
             | Error::NoKeys
             | Error::Unsupported(_)
             | Error::InvalidState(_)
-            | Error::MetadataFull
+            | Error::MetadataFull { .. }
             | Error::NoncesExhausted => Code::NotSupported,
             _ => Code::ReadFault,
         };

@@ -3,9 +3,10 @@
 use zeroize::Zeroizing;
 
 use crate::crypto::ccm::{Nonce, wrap};
-use crate::format::constants::{DATASET_HEADER_LEN, kind, role};
+use crate::format::constants::{DATASET_HEADER_LEN, kind, nesting_offset, role};
+use crate::format::datum::DATUM_HEADER_LEN;
 use crate::format::metadata::{DatasetHeader, ExtendedInfo, VirtualizationInfo};
-use crate::format::{Datum, constants::ICE_LEN};
+use crate::format::{Datum, FormatError, constants::ICE_LEN};
 
 /// Puts datums back to back.
 pub(crate) fn serialise(datums: &[Datum]) -> Zeroizing<Vec<u8>> {
@@ -35,6 +36,23 @@ pub(crate) fn wrapped(role: u16, wrapping_key: &[u8; 32], nonce: Nonce, key_type
     let mut plain = key(role::PROPERTY, key_type, secret);
     plain.flags = 0;
     Datum::new(role, kind::AES_CCM, wrap(wrapping_key, nonce, &serialise(&[plain])))
+}
+
+/// An AES-CCM datum with the same plain text as `datum` had, under another key.
+pub(crate) fn rewrapped(datum: &Datum, wrapping_key: &[u8; 32], nonce: Nonce, plain: &[u8]) -> Datum {
+    Datum {
+        body: Zeroizing::new(wrap(wrapping_key, nonce, plain)),
+        ..datum.clone()
+    }
+}
+
+/// `datum` with its fixed fields kept and others inside.
+pub(crate) fn with_nested(datum: &Datum, inner: &[Datum]) -> Result<Datum, FormatError> {
+    let what = "a nested datum";
+    let fixed = nesting_offset(datum.kind).ok_or(FormatError::Missing { what })? - DATUM_HEADER_LEN;
+    let mut body = Zeroizing::new(datum.body.get(..fixed).ok_or(FormatError::Truncated { what })?.to_vec());
+    body.extend_from_slice(&serialise(inner));
+    Ok(Datum { body, ..datum.clone() })
 }
 
 /// A UNICODE datum.

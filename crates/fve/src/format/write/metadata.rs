@@ -8,9 +8,11 @@ use crate::format::constants::{METADATA_LEN, SIGNATURE, VALIDATION_LEN, key_type
 use crate::format::{BlockHeader, DatasetHeader, Datum};
 
 /// The protectors and names no longer fit into 64 KiB.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the metadata area of 64 KiB is full: remove protectors first")]
-pub(crate) struct MetadataFull;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MetadataFull {
+    /// Bytes that they would take.
+    pub(crate) needed: usize,
+}
 
 /// Builds one metadata area: header, datums, integrity hash wrapped by the VMK, CRC-32, zeros.
 pub(crate) fn metadata_area(
@@ -22,13 +24,16 @@ pub(crate) fn metadata_area(
 ) -> Result<Vec<u8>, MetadataFull> {
     let dataset = dataset_bytes(dataset, datums);
     let hashed_len = (64 + dataset.len()).next_multiple_of(16);
+    let full = MetadataFull {
+        needed: hashed_len + VALIDATION_LEN,
+    };
     let tail = METADATA_LEN
         .checked_sub(hashed_len)
         .filter(|&tail| tail >= VALIDATION_LEN)
-        .ok_or(MetadataFull)?;
+        .ok_or(full)?;
     let mut area = Vec::with_capacity(METADATA_LEN);
     area.extend_from_slice(SIGNATURE);
-    let sixteenths = u16::try_from(hashed_len / 16).map_err(|_| MetadataFull)?;
+    let sixteenths = u16::try_from(hashed_len / 16).map_err(|_| full)?;
     for field in [sixteenths, 2, header.current_state, header.next_state] {
         area.extend_from_slice(&field.to_le_bytes());
     }
@@ -43,7 +48,7 @@ pub(crate) fn metadata_area(
 
     let hash = Sha256::digest(&area);
     let crc = crc32fast::hash(&area);
-    let tail = u16::try_from(tail).map_err(|_| MetadataFull)?;
+    let tail = u16::try_from(tail).map_err(|_| full)?;
     area.extend_from_slice(&tail.to_le_bytes());
     area.extend_from_slice(&2_u16.to_le_bytes());
     area.extend_from_slice(&crc.to_le_bytes());
