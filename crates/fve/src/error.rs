@@ -4,6 +4,7 @@ use crate::crypto::ccm::NoncesExhausted;
 use crate::format::FormatError;
 use crate::format::write::MetadataFull;
 use crate::guid::Guid;
+use crate::inner::ApplyError;
 use crate::ntfs::NtfsError;
 use crate::volume::{BackupError, ProtectorSummary};
 
@@ -59,6 +60,12 @@ pub enum Error {
     /// The inner file system cannot be worked with.
     #[error("the NTFS file system: {0}")]
     Ntfs(#[from] NtfsError),
+    /// A plan for the inner file system could not be carried out.
+    #[error("the inner file system: {0}")]
+    Apply(#[from] ApplyError),
+    /// The inner file system is one in which regions cannot be reserved.
+    #[error("not possible on this file system: found {0}; NTFS, exFAT, FAT32 and FAT16 are handled")]
+    UnknownFileSystem(String),
     /// 64 KiB are full.
     #[error("the metadata would take {needed} bytes of 65536: remove protectors first")]
     MetadataFull {

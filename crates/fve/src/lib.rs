@@ -24,6 +24,7 @@ mod evidence;
 pub mod format;
 mod fresh;
 mod guid;
+pub mod inner;
 pub mod io;
 mod keychain;
 pub mod ntfs;

@@ -12,8 +12,8 @@ use crate::convert::ConversionMode;
 use crate::convert::log::{LogArea, PAGE_LEN, page};
 use crate::format::EncryptionMethod;
 use crate::format::constants::{HEADER_LEN, state};
+use crate::inner;
 use crate::io::{ReadAt, WriteAt};
-use crate::ntfs;
 use crate::volume::{UnlockedVolume, Volume, normalise};
 
 /// What the new volume is to be.
@@ -27,7 +27,7 @@ pub struct CreateOptions<'a> {
     pub protectors: &'a [NewProtector<'a>],
     /// Where the regions go.
     pub placement: Placement,
-    /// Encrypt only what the inner NTFS uses; the rest of the device is left as it is and reads as noise.
+    /// Encrypt only what the inner file system uses; the rest of the device is left as it is and reads as noise.
     pub used_space_only: bool,
 }
 
@@ -37,7 +37,7 @@ impl Default for CreateOptions<'_> {
             method: EncryptionMethod::AesXts128,
             description: None,
             protectors: &[],
-            placement: Placement::InNtfs,
+            placement: Placement::InFileSystem,
             used_space_only: false,
         }
     }
@@ -55,8 +55,10 @@ pub fn create<D: WriteAt>(
     if device.size() != inner.size() {
         return Err(Error::InvalidArgument("image and device differ in size"));
     }
-    if options.used_space_only && !matches!(options.placement, Placement::InNtfs) {
-        return Err(Error::InvalidArgument("which space is used is known of NTFS only"));
+    if options.used_space_only && !matches!(options.placement, Placement::InFileSystem) {
+        return Err(Error::InvalidArgument(
+            "which space is used is known only where the inner file system owns the regions",
+        ));
     }
     let layout = Layout::new(inner, &options.placement, ctx.now)?;
     let overlay = Overlay::new(inner);
@@ -128,10 +130,8 @@ fn wanted<D: WriteAt>(
     used_only: bool,
 ) -> Result<Vec<Range<u64>>, Error> {
     let mut wanted = if used_only {
-        let info = ntfs::probe(inner)?;
-        let end = info.total_sectors.saturating_mul(info.bytes_per_sector.into());
-        let mut used = ntfs::used_extents(inner)?;
-        used.extend([0..HEADER_LEN, end..inner.size()]);
+        let mut used = inner::used_extents(inner)?;
+        used.push(0..HEADER_LEN);
         normalise(used)
     } else {
         vec![Range {

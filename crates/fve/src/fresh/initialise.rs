@@ -1,4 +1,4 @@
-//! Putting BitLocker over an existing NTFS in place, and taking it off again.
+//! Putting BitLocker over an existing file system in place, and taking it off again.
 
 use std::io;
 
@@ -10,8 +10,8 @@ use crate::convert::ConversionMode;
 use crate::convert::log::{LogArea, PAGE_LEN, page};
 use crate::format::EncryptionMethod;
 use crate::format::constants::{HEADER_LEN, METADATA_LEN, state};
+use crate::inner;
 use crate::io::WriteAt;
-use crate::ntfs;
 use crate::volume::{ConversionStatus, UnlockedVolume, Volume, is_fve};
 
 /// What the volume is to become.
@@ -30,12 +30,12 @@ impl Default for InitOptions<'_> {
         Self {
             method: EncryptionMethod::AesXts128,
             description: None,
-            placement: Placement::InNtfs,
+            placement: Placement::InFileSystem,
         }
     }
 }
 
-/// Makes a plain NTFS volume a BitLocker volume on which nothing is encrypted yet: it has keys, and
+/// Makes a plain volume a BitLocker volume on which nothing is encrypted yet: it has keys, and
 /// a clear key as its only protector. Protectors can be added and escrowed before
 /// [`begin_encryption`](UnlockedVolume::begin_encryption).
 ///
@@ -103,10 +103,8 @@ impl<D: WriteAt> UnlockedVolume<D> {
             wipe(&self.device, area.start, METADATA_LEN as u64)?;
         }
         self.device.flush()?;
-        if ntfs::probe(&self.device).is_ok() {
-            ntfs::release(&self.device)?;
-            self.device.flush()?;
-        }
+        inner::release(&self.device)?;
+        self.device.flush()?;
         Ok(self.device)
     }
 }

@@ -2,16 +2,16 @@
 
 use crate::Error;
 use crate::format::constants::{HEADER_LEN, ICE_LEN, METADATA_LEN};
+use crate::inner::{self, RegionRequest, Regions, ReservePlan};
 use crate::io::ReadAt;
-use crate::ntfs::{self, RegionRequest, Regions, ReservePlan};
 use crate::time::FileTime;
 
 /// How the regions of a new volume are placed.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Placement {
-    /// In files that the inner NTFS gets for them, so that it never gives their clusters away.
+    /// In files that the inner file system gets for them, so that it never gives their clusters away.
     #[default]
-    InNtfs,
+    InFileSystem,
     /// At these offsets. The caller answers for it that the inner file system never uses them;
     /// if it does, data is lost.
     At {
@@ -52,14 +52,14 @@ impl Layout {
                 log_len,
                 plan: None,
             },
-            Placement::InNtfs => Self::in_ntfs(inner, now)?,
+            Placement::InFileSystem => Self::in_file_system(inner, now)?,
         };
         layout.check(inner.size())?;
         Ok(layout)
     }
 
-    fn in_ntfs(inner: &dyn ReadAt, now: FileTime) -> Result<Self, Error> {
-        let info = ntfs::probe(inner)?;
+    fn in_file_system(inner: &dyn ReadAt, now: FileTime) -> Result<Self, Error> {
+        let sector_size = inner::sector_size(inner)?;
         let log_len = LOG_OVERHEAD
             + if inner.size() < LARGE_VOLUME {
                 SMALL_CHUNK
@@ -72,9 +72,9 @@ impl Layout {
             ice_len: ICE_LEN,
             log_len: log_len.into(),
         };
-        let plan = ntfs::plan(inner, &request, now)?;
+        let plan = inner::plan(inner, &request, now)?;
         Ok(Self {
-            sector_size: info.bytes_per_sector,
+            sector_size,
             regions: plan.regions(),
             log_len,
             plan: Some(plan),

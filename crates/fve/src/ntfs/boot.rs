@@ -1,7 +1,9 @@
 //! The boot sector: geometry, and what else a volume may hold.
 
 use super::NtfsError;
-use super::bytes::{slice, u8_at, u16_at, u64_at};
+use super::bytes::{u8_at, u16_at, u64_at};
+use crate::inner::placement::Space;
+use crate::inner::{InnerFileSystem, identify};
 use crate::io::ReadAt;
 
 /// Sizes and places that everything else is computed from.
@@ -16,15 +18,26 @@ pub(super) struct Geometry {
     pub(super) serial: u64,
 }
 
+impl Geometry {
+    pub(super) fn space(&self) -> Space {
+        Space {
+            cluster: self.cluster,
+            clusters: self.clusters,
+            origin: 0,
+        }
+    }
+}
+
 /// Reads and checks the boot sector.
 pub(super) fn read(device: &dyn ReadAt) -> Result<Geometry, NtfsError> {
     let mut boot = [0; 512];
-    if device.size() < 512 {
-        return Err(not_ntfs("a device shorter than one sector"));
-    }
-    device.read_at(0, &mut boot)?;
-    if slice(&boot, 3, 8)? != b"NTFS    " {
-        return Err(not_ntfs(identify(&boot)));
+    match identify(device)? {
+        InnerFileSystem::Ntfs => device.read_at(0, &mut boot)?,
+        other => {
+            return Err(NtfsError::NotNtfs {
+                found: other.to_string(),
+            });
+        }
     }
     let geometry = parse(&boot)?;
     let end = u128::from(geometry.sectors) * u128::from(geometry.sector);
@@ -79,23 +92,5 @@ fn record_size(code: u8, cluster: u64) -> Result<usize, NtfsError> {
     match usize::try_from(size) {
         Ok(size @ (1024 | 2048 | 4096)) => Ok(size),
         _ => Err(NtfsError::Unsupported(format!("$MFT records of {size} bytes"))),
-    }
-}
-
-fn not_ntfs(found: &str) -> NtfsError {
-    NtfsError::NotNtfs {
-        found: found.to_owned(),
-    }
-}
-
-fn identify(boot: &[u8; 512]) -> &'static str {
-    match &boot[3..11] {
-        b"EXFAT   " => "exFAT",
-        b"-FVE-FS-" => "BitLocker",
-        b"ReFS\0\0\0\0" => "ReFS",
-        _ if &boot[0x52..0x57] == b"FAT32" => "FAT32",
-        _ if boot[0x36..0x39] == *b"FAT" => "FAT",
-        _ if boot.iter().all(|&byte| byte == 0) => "an empty sector",
-        _ => "an unknown format",
     }
 }

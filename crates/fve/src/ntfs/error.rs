@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::inner::{ApplyError, PlaceError, StageError};
+
 /// Why an NTFS volume cannot be read or changed. Nothing was written unless it
 /// is [`Io`](Self::Io) during an apply or release.
 #[derive(Debug, thiserror::Error)]
@@ -49,4 +51,31 @@ pub enum NtfsError {
     /// The device failed.
     #[error("the device failed: {0}")]
     Io(#[from] io::Error),
+}
+
+impl From<ApplyError> for NtfsError {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Changed { offset } => Self::Changed { offset },
+            ApplyError::Io(error) => Self::Io(error),
+        }
+    }
+}
+
+impl From<StageError> for NtfsError {
+    fn from(error: StageError) -> Self {
+        match error {
+            StageError::Beyond { offset } => Self::Damaged(format!("a structure at {offset} lies beyond the device")),
+            StageError::Io(error) => Self::Io(error),
+        }
+    }
+}
+
+impl From<PlaceError> for NtfsError {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::NoSpace { needed, free } => Self::NoSpace { needed, free },
+            PlaceError::NoRun { what, needed, longest } => Self::NoRun { what, needed, longest },
+        }
+    }
 }

@@ -5,10 +5,10 @@
 //! interruption leaves clusters that [`Scan::reclaim`](super::scan::Scan) knows.
 
 use super::NtfsError;
-use super::bits::Bits;
 use super::record::{ATTRIBUTE_LIST, Attr, BITMAP, DATA, Record, Stream};
 use super::runs;
 use super::volume::{MFT, Volume};
+use crate::inner::bits::Bits;
 
 /// Stages $MFT with at least `missing` more records. Clusters come from `planned`
 /// and are allocated in `on_disk` too, which is staged.

@@ -3,12 +3,12 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use super::bits::Bits;
 use super::bytes::{align8, put, slice, u16_at, u32_at, u64_at};
 use super::names::{Upcase, key_name};
 use super::record::{ATTRIBUTE_LIST, BITMAP, DIRECTORY, FILE_NAME, INDEX_ALLOCATION, INDEX_ROOT, Record, Stream};
 use super::volume::{Content, Volume, damaged};
 use super::{NtfsError, fixup};
+use crate::inner::bits::Bits;
 
 pub(super) const I30: &str = "$I30";
 const HAS_CHILD: u16 = 1;

@@ -4,13 +4,13 @@
 //! unused blocks, all the way up, and takes effect with one write of the
 //! directory's record; until then nothing points at the new blocks.
 
-use super::bits::Bits;
 use super::boot::Geometry;
 use super::index::{Directory, Entry, I30, Node, Path};
 use super::record::{Attr, BITMAP, DIRECTORY, INDEX_ALLOCATION, INDEX_ROOT};
 use super::runs;
 use super::volume::{Volume, damaged};
 use super::{NtfsError, fixup};
+use crate::inner::bits::Bits;
 
 /// How a directory changes.
 pub(super) struct IndexChange {

@@ -4,7 +4,6 @@
 //! [`plan`] looks and decides, [`ReservePlan::apply`] carries the decision out,
 //! [`release`] takes it back. [`used_extents`] tells what is worth encrypting.
 
-mod bits;
 mod boot;
 mod bytes;
 mod clean;
@@ -14,51 +13,23 @@ mod grow;
 mod index;
 mod index_write;
 mod names;
-mod placement;
 mod record;
 mod release;
 mod reserve;
 mod runs;
 mod scan;
-mod stage;
 mod volume;
 
 use std::ops::Range;
 
-use stage::Change;
 use volume::Volume;
 
 pub use error::NtfsError;
 
+pub use crate::inner::{RegionRequest, Regions, ReservePlan};
+
 use crate::io::{ReadAt, WriteAt};
 use crate::time::FileTime;
-
-/// How long the regions have to be, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RegionRequest {
-    /// One metadata copy (three are reserved): 65536.
-    pub metadata_len: u64,
-    /// Relocated file system header: 8192.
-    pub header_len: u64,
-    /// ICE-verify area, directly behind the header: 65536.
-    pub ice_len: u64,
-    /// Conversion log; 0 reserves none.
-    pub log_len: u64,
-}
-
-/// Where the regions are: byte offsets from the start of the volume. All are
-/// cluster-aligned except `ice`, which follows `header` at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Regions {
-    /// The three metadata copies.
-    pub metadata: [u64; 3],
-    /// The relocated header.
-    pub header: u64,
-    /// The ICE-verify area.
-    pub ice: u64,
-    /// The conversion log (0 when none was asked for).
-    pub log: u64,
-}
 
 /// What the boot sector and `$Volume` say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,42 +101,11 @@ pub fn plan_log(view: &dyn ReadAt, log_len: u64, now: FileTime) -> Result<Reserv
     })
 }
 
-/// The exact changes that give the regions to files of the inner file system.
-#[derive(Clone, Debug)]
-pub struct ReservePlan {
-    regions: Regions,
-    change: Change,
-}
-
-impl ReservePlan {
-    /// Where the regions will be.
-    #[must_use]
-    pub fn regions(&self) -> Regions {
-        self.regions
-    }
-
-    /// One line per change, for people.
-    #[must_use]
-    pub fn describe(&self) -> Vec<String> {
-        self.change.describe()
-    }
-
-    /// Carries the plan out. A crash between any two writes leaves a volume on
-    /// which planning and applying again succeeds; so does applying this plan again.
-    ///
-    /// # Errors
-    /// [`NtfsError::Changed`], with nothing written, when someone else wrote to the
-    /// same places since; [`NtfsError::Io`].
-    pub fn apply(&self, dev: &dyn WriteAt) -> Result<(), NtfsError> {
-        self.change.apply(dev)
-    }
-}
-
 /// Removes our files and frees their clusters, and those of Windows named in the
 /// same way (`FVE2.{…}`), once the volume is fully decrypted; does nothing where there are none.
 /// The directory `System Volume Information` stays. May be repeated after a crash.
 pub fn release(dev: &dyn WriteAt) -> Result<(), NtfsError> {
-    release::plan(&dev)?.apply(dev)
+    Ok(release::plan(&dev)?.apply(dev)?)
 }
 
 /// The byte ranges in use by `$Bitmap`, ascending and not touching each other.

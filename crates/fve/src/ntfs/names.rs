@@ -8,62 +8,6 @@ use super::record::{Attr, DATA, FILE_NAME, Record, SECURITY_DESCRIPTOR, STANDARD
 use super::volume::{UPCASE, Volume, damaged};
 use crate::time::FileTime;
 
-/// The directory that Windows keeps such files in.
-pub(super) const SYSTEM_DIRECTORY: &str = "System Volume Information";
-
-/// A file that owns a region.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Role {
-    Metadata(usize),
-    Header,
-    Ice,
-    Log,
-}
-
-impl Role {
-    pub(super) const ALL: [Self; 6] = [
-        Self::Metadata(0),
-        Self::Metadata(1),
-        Self::Metadata(2),
-        Self::Header,
-        Self::Ice,
-        Self::Log,
-    ];
-
-    /// As Windows names them (BitLocker format notes §3); the log's name is ours.
-    pub(super) fn file_name(self) -> &'static str {
-        match self {
-            Self::Metadata(0) => "FVE2.{e40ad34d-dae9-4bc7-95bd-b16218c10f72}.1",
-            Self::Metadata(1) => "FVE2.{e40ad34d-dae9-4bc7-95bd-b16218c10f72}.2",
-            Self::Metadata(_) => "FVE2.{e40ad34d-dae9-4bc7-95bd-b16218c10f72}.3",
-            Self::Header => "FVE2.{24e6f0ae-6a00-4f73-984b-75ce9942852d}",
-            Self::Ice => "FVE2.{da392a22-cae0-4f0f-9a30-b8830385d046}",
-            Self::Log => "FVE2.{5b0f3c1e-9d0a-4b57-8c66-2f7e41a9d5b3}",
-        }
-    }
-
-    pub(super) fn what(self) -> &'static str {
-        match self {
-            Self::Metadata(_) => "metadata copy",
-            Self::Header => "relocated header",
-            Self::Ice => "ICE-verify area",
-            Self::Log => "conversion log",
-        }
-    }
-
-    pub(super) fn by_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|role| role.file_name().eq_ignore_ascii_case(name))
-    }
-}
-
-/// Whether a file in the directory bears a name of BitLocker's files: those of
-/// [`Role`], and further ones that Windows makes (BitLocker format notes §3).
-pub(super) fn is_bitlocker_name(name: &str) -> bool {
-    name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("FVE2.{"))
-}
-
 /// A self-relative descriptor: owner and group SYSTEM, full access for SYSTEM only.
 pub(super) const SYSTEM_ONLY: [u8; 72] = {
     const SID: [u8; 12] = [1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0];

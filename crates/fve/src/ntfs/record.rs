@@ -324,6 +324,19 @@ pub(super) struct Stream {
 }
 
 impl Stream {
+    /// `len` bytes in one run from `lcn` on.
+    pub(super) fn contiguous(lcn: u64, len: u64, cluster: u64) -> Self {
+        let run = Run {
+            lcn: Some(lcn),
+            len: len.div_ceil(cluster),
+        };
+        Self {
+            runs: vec![run],
+            size: len,
+            initialised: len,
+        }
+    }
+
     pub(super) fn clusters(&self) -> u64 {
         self.runs.iter().map(|run| run.len).sum()
     }

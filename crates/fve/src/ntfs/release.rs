@@ -4,13 +4,13 @@
 //! marked unused; their clusters are freed; then their records.
 
 use super::index_write::rebuild;
-use super::names::is_bitlocker_name;
 use super::record::{ATTRIBUTE_LIST, DIRECTORY, IN_USE, OBJECT_ID, REPARSE_POINT};
 use super::reserve::{MAX_NAMES, Tree};
 use super::scan::{Whose, scan};
-use super::stage::Change;
 use super::volume::{RECORD_NUMBER, Volume, damaged};
 use super::{NtfsError, clean};
+use crate::inner::role::is_bitlocker_name;
+use crate::inner::stage::Change;
 use crate::io::ReadAt;
 
 /// What no file of BitLocker has, and what cannot be removed with one record alone.
@@ -80,5 +80,5 @@ pub(super) fn plan(inner: &dyn ReadAt) -> Result<Change, NtfsError> {
     volume.stage.barrier();
     volume.write_bits(&record_bitmap, &records, "$MFT bitmap (records given back)")?;
     volume.stage.barrier();
-    volume.stage.into_change()
+    Ok(volume.stage.into_change()?)
 }

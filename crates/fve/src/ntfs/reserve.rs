@@ -12,16 +12,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::bits::Bits;
 use super::index::{Directory, Entry, Path};
 use super::index_write::{IndexChange, insert, rebuild};
-use super::names::{Role, SYSTEM_DIRECTORY, Upcase, fill};
-use super::placement::{self, Placement, lengths};
-use super::record::{DATA, DIRECTORY, FILE_NAME, IN_USE, Record};
+use super::names::{Upcase, fill};
+use super::record::{DATA, DIRECTORY, FILE_NAME, IN_USE, Record, Stream};
 use super::scan::{FIRST_USER_RECORD, Scan, Whose, scan};
-use super::stage::Change;
 use super::volume::{Content, RECORD_NUMBER, ROOT, Volume, damaged};
 use super::{NtfsError, RegionRequest, Regions, clean, grow};
+use crate::inner::bits::Bits;
+use crate::inner::placement::{self, Placement};
+use crate::inner::role::{Role, SYSTEM_DIRECTORY, lengths};
+use crate::inner::stage::Change;
 use crate::io::ReadAt;
 use crate::time::FileTime;
 
@@ -166,7 +167,8 @@ impl<'a> Reservation<'a> {
         let new_directory = self.tree.system.is_err();
         let count = lengths(request, self.volume.geo.cluster).len() + usize::from(new_directory);
         let (mut numbers, mut records) = self.unused_records(count as u64)?;
-        let placement = placement::place(&self.volume.geo, &mut self.clusters, request)?;
+        let space = self.volume.geo.space();
+        let placement = placement::place(&space, &mut self.clusters, None, request)?;
 
         let mut files = Vec::new();
         let directory = match &self.tree.system {
@@ -178,14 +180,15 @@ impl<'a> Reservation<'a> {
                 Directory::empty(record, self.volume.geo.cluster)
             }
         };
-        for (role, stream) in &placement.files {
+        for (role, &(lcn, len)) in &placement.files {
+            let stream = Stream::contiguous(lcn, len, space.cluster);
             let number = numbers.pop().ok_or_else(|| damaged("no record for a file"))?;
             let parent = directory.record.reference();
             files.push(fill(
                 self.blank(number)?,
                 role.file_name(),
                 parent,
-                Some(stream),
+                Some(&stream),
                 self.volume.geo.cluster,
                 now,
             ));

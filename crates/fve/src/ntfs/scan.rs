@@ -1,11 +1,12 @@
 //! One pass over all $MFT records: who owns which cluster, and what we left.
 
-use super::bits::Bits;
 use super::index::BLOCK;
-use super::names::{Role, SYSTEM_DIRECTORY, SYSTEM_ONLY, is_bitlocker_name, key_name, key_parent};
+use super::names::{SYSTEM_ONLY, key_name, key_parent};
 use super::record::{FILE_NAME, Record, SECURITY_DESCRIPTOR};
 use super::volume::{RECORD_NUMBER, ROOT, Volume};
 use super::{NtfsError, fixup};
+use crate::inner::bits::Bits;
+use crate::inner::role::{Role, SYSTEM_DIRECTORY, is_bitlocker_name};
 
 /// Records before this one are reserved by NTFS.
 pub(super) const FIRST_USER_RECORD: u64 = 24;

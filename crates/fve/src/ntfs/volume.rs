@@ -1,11 +1,11 @@
 //! An NTFS volume through its staged changes: records, attributes, streams.
 
-use super::bits::Bits;
 use super::boot::{self, Geometry};
 use super::bytes::{u8_at, u16_at, u32_at, u64_at};
 use super::record::{ATTRIBUTE_LIST, Attr, BITMAP, DATA, Record, Stream};
-use super::stage::Staged;
 use super::{NtfsError, bytes};
+use crate::inner::bits::Bits;
+use crate::inner::stage::Staged;
 use crate::io::ReadAt;
 
 pub(super) const MFT: u64 = 0;

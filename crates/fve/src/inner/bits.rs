@@ -1,17 +1,17 @@
-//! Bitmaps: of clusters, of $MFT records, of index blocks.
+//! Bitmaps: of clusters, of NTFS records and index blocks.
 
 /// A bitmap, least significant bit first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Bits(pub(super) Vec<u8>);
+pub(crate) struct Bits(pub(crate) Vec<u8>);
 
 impl Bits {
     /// A bitmap of `count` clear bits.
-    pub(super) fn clear(count: u64) -> Self {
+    pub(crate) fn clear(count: u64) -> Self {
         Self(vec![0; usize::try_from(count.div_ceil(8)).unwrap_or(0)])
     }
 
     /// Bits beyond the end read as clear.
-    pub(super) fn get(&self, bit: u64) -> bool {
+    pub(crate) fn get(&self, bit: u64) -> bool {
         usize::try_from(bit / 8)
             .ok()
             .and_then(|byte| self.0.get(byte))
@@ -19,14 +19,14 @@ impl Bits {
     }
 
     /// Bits beyond the end are not stored.
-    pub(super) fn set(&mut self, bit: u64, value: bool) {
+    pub(crate) fn set(&mut self, bit: u64, value: bool) {
         if let Some(byte) = usize::try_from(bit / 8).ok().and_then(|byte| self.0.get_mut(byte)) {
             let mask = 1 << (bit % 8);
             *byte = if value { *byte | mask } else { *byte & !mask };
         }
     }
 
-    pub(super) fn set_run(&mut self, start: u64, len: u64, value: bool) {
+    pub(crate) fn set_run(&mut self, start: u64, len: u64, value: bool) {
         for bit in start..start + len {
             self.set(bit, value);
         }
@@ -34,12 +34,12 @@ impl Bits {
 
     /// The first `len` clear bits in a row that begin at `from` or later and end
     /// before `limit`.
-    pub(super) fn find_clear(&self, from: u64, limit: u64, len: u64) -> Option<u64> {
+    pub(crate) fn find_clear(&self, from: u64, limit: u64, len: u64) -> Option<u64> {
         self.clear_runs(from, limit).find(|run| run.1 >= len).map(|run| run.0)
     }
 
     /// All runs of clear bits in `from..limit`, as (start, length).
-    pub(super) fn clear_runs(&self, from: u64, limit: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
+    pub(crate) fn clear_runs(&self, from: u64, limit: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
         let mut at = from;
         std::iter::from_fn(move || {
             at = self.next(at, limit, false)?;
@@ -49,12 +49,12 @@ impl Bits {
         })
     }
 
-    pub(super) fn longest_clear(&self, limit: u64) -> u64 {
+    pub(crate) fn longest_clear(&self, limit: u64) -> u64 {
         self.clear_runs(0, limit).map(|run| run.1).max().unwrap_or(0)
     }
 
     /// The first bit of value `value` in `from..limit`, whole bytes at a time.
-    pub(super) fn next(&self, from: u64, limit: u64, value: bool) -> Option<u64> {
+    pub(crate) fn next(&self, from: u64, limit: u64, value: bool) -> Option<u64> {
         let skip = if value { 0 } else { 0xFF };
         let mut at = from;
         while at < limit {

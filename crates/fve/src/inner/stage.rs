@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::NtfsError;
+use super::{ApplyError, StageError};
 use crate::io::{ReadAt, WriteAt};
 
 const BLOCK: u64 = 512;
 
 /// One step of an ordered change.
 #[derive(Clone, Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Write {
         offset: u64,
         data: Vec<u8>,
@@ -20,14 +20,14 @@ pub(super) enum Step {
 }
 
 /// A device as it will be once the staged writes are done.
-pub(super) struct Staged<'a> {
+pub(crate) struct Staged<'a> {
     base: &'a dyn ReadAt,
     blocks: BTreeMap<u64, [u8; BLOCK as usize]>,
     steps: Vec<Step>,
 }
 
 impl<'a> Staged<'a> {
-    pub(super) fn new(base: &'a dyn ReadAt) -> Self {
+    pub(crate) fn new(base: &'a dyn ReadAt) -> Self {
         Self {
             base,
             blocks: BTreeMap::new(),
@@ -35,11 +35,11 @@ impl<'a> Staged<'a> {
         }
     }
 
-    pub(super) fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), NtfsError> {
+    pub(crate) fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), StageError> {
         let end = offset
             .checked_add(buf.len() as u64)
             .filter(|&end| end <= self.base.size());
-        let end = end.ok_or_else(|| NtfsError::Damaged(format!("a structure at {offset} lies beyond the device")))?;
+        let end = end.ok_or_else(|| StageError::Beyond { offset })?;
         self.base.read_at(offset, buf)?;
         for (&block, data) in self.blocks.range(offset / BLOCK..end.div_ceil(BLOCK)) {
             let start = (block * BLOCK).max(offset);
@@ -51,7 +51,7 @@ impl<'a> Staged<'a> {
     }
 
     /// Stages a write of whole 512-byte blocks; one that changes nothing is dropped.
-    pub(super) fn write(&mut self, offset: u64, data: Vec<u8>, what: impl Into<String>) -> Result<(), NtfsError> {
+    pub(crate) fn write(&mut self, offset: u64, data: Vec<u8>, what: impl Into<String>) -> Result<(), StageError> {
         let mut now = vec![0; data.len()];
         self.read(offset, &mut now)?;
         if now == data {
@@ -70,14 +70,14 @@ impl<'a> Staged<'a> {
         Ok(())
     }
 
-    pub(super) fn barrier(&mut self) {
+    pub(crate) fn barrier(&mut self) {
         if matches!(self.steps.last(), Some(Step::Write { .. })) {
             self.steps.push(Step::Barrier);
         }
     }
 
     /// The steps, together with what the device held before them.
-    pub(super) fn into_change(self) -> Result<Change, NtfsError> {
+    pub(crate) fn into_change(self) -> Result<Change, StageError> {
         let mut before = BTreeMap::new();
         for &block in self.blocks.keys() {
             let mut data = [0; BLOCK as usize];
@@ -93,13 +93,13 @@ impl<'a> Staged<'a> {
 
 /// An ordered change of a device.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Change {
+pub(crate) struct Change {
     steps: Vec<Step>,
     before: BTreeMap<u64, [u8; BLOCK as usize]>,
 }
 
 impl Change {
-    pub(super) fn describe(&self) -> Vec<String> {
+    pub(crate) fn describe(&self) -> Vec<String> {
         self.steps
             .iter()
             .filter_map(|step| match step {
@@ -111,7 +111,7 @@ impl Change {
 
     /// Writes the steps in order. Refused, with nothing written, when the device
     /// holds something else than at planning time or after part of this change.
-    pub(super) fn apply(&self, device: &dyn WriteAt) -> Result<(), NtfsError> {
+    pub(crate) fn apply(&self, device: &dyn WriteAt) -> Result<(), ApplyError> {
         self.check(device)?;
         for step in &self.steps {
             match step {
@@ -123,7 +123,7 @@ impl Change {
         Ok(())
     }
 
-    fn check(&self, device: &dyn ReadAt) -> Result<(), NtfsError> {
+    fn check(&self, device: &dyn ReadAt) -> Result<(), ApplyError> {
         let mut known: BTreeSet<(u64, &[u8])> = self.before.iter().map(|(&block, data)| (block, &data[..])).collect();
         for step in &self.steps {
             if let Step::Write { offset, data, .. } = step {
@@ -139,7 +139,7 @@ impl Change {
             let mut now = [0; BLOCK as usize];
             device.read_at(block * BLOCK, &mut now)?;
             if !known.contains(&(block, &now[..])) {
-                return Err(NtfsError::Changed { offset: block * BLOCK });
+                return Err(ApplyError::Changed { offset: block * BLOCK });
             }
         }
         Ok(())
