@@ -27,6 +27,8 @@ mod guid;
 pub mod inner;
 pub mod io;
 mod keychain;
+#[doc(hidden)]
+pub mod measure;
 pub mod ntfs;
 pub mod pipeline;
 mod protector;

@@ -1,20 +1,20 @@
 //! The Elephant diffuser of Windows Vista and 7 (BitLocker format notes §7.5).
 
-use super::cbc::{Aes, encrypted_offset};
-
 const A_CYCLES: usize = 5;
 const A_ROTATIONS: [u32; 4] = [9, 0, 13, 0];
 const B_CYCLES: usize = 3;
 const B_ROTATIONS: [u32; 4] = [0, 10, 0, 25];
 
+/// What is encrypted to give the sector key of the sector at byte `offset`.
+pub(crate) fn sector_key_input(offset: u64) -> [[u8; 16]; 2] {
+    let block = u128::from(offset);
+    [block.to_le_bytes(), (block | 0x80 << 120).to_le_bytes()]
+}
+
 /// XORs the sector key over a sector: two blocks, repeated.
-pub(crate) fn xor_sector_key(tweak: &impl Aes, offset: u64, sector: &mut [u8]) {
-    let halves = [
-        encrypted_offset(tweak, offset, 0),
-        encrypted_offset(tweak, offset, 0x80),
-    ];
-    for (byte, key) in sector.iter_mut().zip(halves.as_flattened().iter().cycle()) {
-        *byte ^= key;
+pub(crate) fn xor_repeated(key: &[[u8; 16]; 2], sector: &mut [u8]) {
+    for (index, block) in sector.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+        *block = (u128::from_le_bytes(*block) ^ u128::from_le_bytes(key[index % 2])).to_le_bytes();
     }
 }
 

@@ -58,36 +58,18 @@ impl<C: BlockSizeUser<BlockSize = U16> + BlockEncrypt + BlockDecrypt> Xts<C> {
         let mut mask = u128::from_le_bytes(first.into());
         for slot in masks {
             *slot = mask;
-            mask = mask << 1 ^ if mask >> 127 == 1 { 0x87 } else { 0 };
+            mask = times_x(mask);
         }
     }
+}
+
+/// Twice `mask` in GF(2^128) of XTS, without a branch that would tell its top bit.
+pub(crate) fn times_x(mask: u128) -> u128 {
+    mask << 1 ^ (mask >> 127) * 0x87
 }
 
 fn apply(masks: &[u128], sector: &mut [u8]) {
     for (block, mask) in sector.as_chunks_mut::<16>().0.iter_mut().zip(masks) {
         *block = (u128::from_le_bytes(*block) ^ mask).to_le_bytes();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use aes::Aes128;
-    use cipher::KeyInit;
-
-    use super::*;
-
-    /// IEEE 1619-2007, XTS-AES-128 vector 2.
-    #[test]
-    fn the_standard_vector_comes_out() {
-        let key = |byte: u8| Aes128::new(&GenericArray::from([byte; 16]));
-        let xts = Xts::new(key(0x11), key(0x22));
-        let mut data = [0x44; 32];
-        xts.encrypt(0x33_3333_3333, 32, &mut data);
-        assert_eq!(
-            hex::encode(data),
-            "c454185e6a16936e39334038acef838bfb186fff7480adc4289382ecd6d394f0"
-        );
-        xts.decrypt(0x33_3333_3333, 32, &mut data);
-        assert_eq!(data, [0x44; 32]);
     }
 }
