@@ -32,6 +32,7 @@ pub mod measure;
 pub mod ntfs;
 pub mod pipeline;
 mod protector;
+pub mod repair;
 mod secret;
 pub mod time;
 mod volume;

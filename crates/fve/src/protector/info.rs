@@ -138,7 +138,7 @@ pub(crate) fn list(metadata: &Metadata) -> Result<Vec<(usize, ProtectorInfo)>, F
     vmks.map(|(index, datum)| Ok((index, info(datum)?))).collect()
 }
 
-fn info(datum: &Datum) -> Result<ProtectorInfo, FormatError> {
+pub(crate) fn info(datum: &Datum) -> Result<ProtectorInfo, FormatError> {
     let bytes = Bytes::new(&datum.body, "a protector");
     let kind = ProtectorKind::from_priority(bytes.u16(26)?);
     let inner = nested(datum)?;

@@ -4,4 +4,4 @@ pub(crate) mod build;
 mod info;
 
 pub use info::{BackupInfo, ProtectorInfo, ProtectorKind, TpmDatum};
-pub(crate) use info::{CLEAR_KEY_COUNT_FLAG, list};
+pub(crate) use info::{CLEAR_KEY_COUNT_FLAG, info, list};

@@ -55,7 +55,7 @@ fn read_validation(bytes: Bytes<'_>, hashed: &[u8]) -> Result<Validation, Format
     Ok(Validation { crc, integrity })
 }
 
-fn read_header(bytes: Bytes<'_>) -> Result<BlockHeader, FormatError> {
+pub(super) fn read_header(bytes: Bytes<'_>) -> Result<BlockHeader, FormatError> {
     Ok(BlockHeader {
         current_state: bytes.u16(0x0C)?,
         next_state: bytes.u16(0x0E)?,
@@ -79,12 +79,15 @@ pub(crate) fn read_dataset(dataset: &[u8]) -> Result<(DatasetHeader, &[u8]), For
             value: size as u64,
         });
     }
-    let header = DatasetHeader {
+    Ok((read_dataset_header(bytes)?, &dataset[start..end]))
+}
+
+pub(super) fn read_dataset_header(bytes: Bytes<'_>) -> Result<DatasetHeader, FormatError> {
+    Ok(DatasetHeader {
         volume: bytes.guid(0x10)?,
         next_nonce: bytes.u32(0x20)?,
         method: bytes.u16(0x24)?,
         preferred_method: bytes.u16(0x26)?,
         created: FileTime(bytes.u64(0x28)?),
-    };
-    Ok((header, &dataset[start..end]))
+    })
 }

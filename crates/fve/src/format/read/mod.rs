@@ -3,12 +3,14 @@
 
 mod boot;
 mod bytes;
+mod damaged;
 mod datum;
 mod eow;
 mod metadata;
 mod virtualization;
 
 pub use boot::{BootSector, Layout, read_boot_sector};
+pub use damaged::read_damaged_metadata;
 pub(crate) use datum::key_of;
 pub use datum::{KeyDatum, nested, parse_all, parse_key, text};
 pub use eow::{EowBitmap, EowInfo, read_eow_bitmap, read_eow_info};
