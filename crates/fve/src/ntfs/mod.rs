@@ -8,6 +8,7 @@ mod boot;
 mod bytes;
 mod clean;
 mod error;
+mod files;
 mod fixup;
 mod grow;
 mod index;
@@ -25,6 +26,7 @@ use std::ops::Range;
 use volume::Volume;
 
 pub use error::NtfsError;
+pub(crate) use files::files_in;
 
 pub use crate::inner::{RegionRequest, Regions, ReservePlan};
 

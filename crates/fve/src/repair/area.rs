@@ -76,7 +76,9 @@ impl RawArea {
 
     fn sector(&self, index: usize) -> Option<&[u8]> {
         let readable = self.missing.get(index).is_some_and(|missing| !missing);
-        readable.then(|| self.bytes.get(index * SECTOR..(index + 1) * SECTOR)).flatten()
+        readable
+            .then(|| self.bytes.get(index * SECTOR..(index + 1) * SECTOR))
+            .flatten()
     }
 }
 

@@ -78,7 +78,11 @@ impl Map {
     #[must_use]
     pub fn new(size: u64) -> Self {
         Self {
-            blocks: if size == 0 { Vec::new() } else { vec![(0, BlockStatus::NonTried)] },
+            blocks: if size == 0 {
+                Vec::new()
+            } else {
+                vec![(0, BlockStatus::NonTried)]
+            },
             size,
             position: 0,
             phase: '?',
@@ -104,7 +108,9 @@ impl Map {
             }
             let (start, len) = (number(first), words.next().and_then(number));
             let sign = words.next().and_then(|word| word.chars().next());
-            let status = BlockStatus::ALL.into_iter().find_map(|(known, status)| (Some(known) == sign).then_some(status));
+            let status = BlockStatus::ALL
+                .into_iter()
+                .find_map(|(known, status)| (Some(known) == sign).then_some(status));
             let (Some(start), Some(len), Some(status)) = (start, len, status) else {
                 return Err(bad);
             };
@@ -129,7 +135,10 @@ impl Map {
     /// The blocks of one status, ascending.
     #[must_use]
     pub fn ranges(&self, status: BlockStatus) -> Vec<Range<u64>> {
-        self.iter().filter(|(_, found)| *found == status).map(|(range, _)| range).collect()
+        self.iter()
+            .filter(|(_, found)| *found == status)
+            .map(|(range, _)| range)
+            .collect()
     }
 
     /// How many bytes have a status.
@@ -156,7 +165,10 @@ impl Map {
 
     fn iter(&self) -> impl Iterator<Item = (Range<u64>, BlockStatus)> + '_ {
         let ends = self.blocks.iter().skip(1).map(|&(start, _)| start).chain([self.size]);
-        self.blocks.iter().zip(ends).map(|(&(start, status), end)| (start..end, status))
+        self.blocks
+            .iter()
+            .zip(ends)
+            .map(|(&(start, status), end)| (start..end, status))
     }
 
     /// Gives a range another status.
@@ -188,7 +200,13 @@ impl fmt::Display for Map {
         writeln!(f, "0x{:08X}     {}               1", self.position, self.phase)?;
         writeln!(f, "#      pos        size  status")?;
         for (range, status) in self.iter() {
-            writeln!(f, "0x{:08X}  0x{:08X}  {}", range.start, range.end - range.start, status.sign())?;
+            writeln!(
+                f,
+                "0x{:08X}  0x{:08X}  {}",
+                range.start,
+                range.end - range.start,
+                status.sign()
+            )?;
         }
         Ok(())
     }
@@ -219,8 +237,14 @@ mod tests {
     #[test]
     fn gaps_overlaps_and_nonsense_are_refused_by_line() {
         let head = "0x0 ? 1\n";
-        assert_eq!(Map::parse(&format!("{head}0 10 +\n11 5 -\n")), Err(MapError::Gap { line: 3 }));
-        assert_eq!(Map::parse(&format!("{head}0 10 +\n9 5 -\n")), Err(MapError::Gap { line: 3 }));
+        assert_eq!(
+            Map::parse(&format!("{head}0 10 +\n11 5 -\n")),
+            Err(MapError::Gap { line: 3 })
+        );
+        assert_eq!(
+            Map::parse(&format!("{head}0 10 +\n9 5 -\n")),
+            Err(MapError::Gap { line: 3 })
+        );
         assert_eq!(Map::parse(&format!("{head}0 10 x\n")), Err(MapError::Line { line: 2 }));
         assert_eq!(
             Map::parse(&format!("{head}0 10 +\n10 0xFFFFFFFFFFFFFFFF -\n")),

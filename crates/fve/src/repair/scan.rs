@@ -65,9 +65,10 @@ fn look(device: &dyn ReadAt, state: &mut ScanState, offset: u64, buffer: &mut [u
     }
     if buffer.len() <= SECTOR {
         let end = offset + buffer.len() as u64;
+        let known = state.unreadable.len();
         match state.unreadable.last_mut() {
             Some(last) if last.end == offset => last.end = end,
-            _ if state.unreadable.len() < MAX_PLACES => state.unreadable.push(offset..end),
+            _ if known < MAX_PLACES => state.unreadable.push(offset..end),
             _ => {}
         }
         return;

@@ -38,7 +38,10 @@ impl Undo {
     /// [`Error::Format`] when it is none or was damaged.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         const WHAT: &str = "the undo file";
-        let body = bytes.len().checked_sub(HASH_LEN).and_then(|len| bytes.split_at_checked(len));
+        let body = bytes
+            .len()
+            .checked_sub(HASH_LEN)
+            .and_then(|len| bytes.split_at_checked(len));
         let (body, hash) = body.ok_or(FormatError::Truncated { what: WHAT })?;
         if !body.starts_with(MAGIC) {
             return Err(FormatError::Signature { what: WHAT }.into());

@@ -66,7 +66,7 @@ impl<D: ReadAt> Volume<D> {
         });
         Ok(Self {
             geometry: Geometry::new(&boot, &metadata, device.size())?,
-            eow: None,
+            eow: EowMap::read(&device, &boot),
             copies,
             device,
             boot,

@@ -138,6 +138,10 @@ impl<D: ReadAt> UnlockedVolume<D> {
         self.state().copies.clone()
     }
 
+    pub(crate) fn boot_sector(&self) -> &BootSector {
+        &self.boot
+    }
+
     /// The volume master key, which opens the volume without any protector.
     pub fn master_key(&self) -> &VolumeMasterKey {
         &self.vmk

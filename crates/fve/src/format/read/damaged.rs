@@ -3,9 +3,9 @@
 
 use super::metadata::{read_dataset_header, read_header};
 use super::{Bytes, FormatError, datum};
+use crate::format::Datum;
 use crate::format::constants::{BLOCK_HEADER_LEN, DATUMS_OFFSET, METADATA_LEN, SIGNATURE, kind, role};
 use crate::format::metadata::{Metadata, Validation};
-use crate::format::Datum;
 use crate::protector;
 
 /// Reads an area without believing its lengths and checksums: datums are looked for by their shape, wherever
