@@ -6,7 +6,7 @@ use crate::format::write::MetadataFull;
 use crate::guid::Guid;
 use crate::inner::ApplyError;
 use crate::ntfs::NtfsError;
-use crate::volume::{BackupError, ProtectorSummary};
+use crate::volume::{BackupError, ProtectorSummary, RestoreRefusal};
 
 /// Why an operation on a volume failed. Messages never contain secrets.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +57,9 @@ pub enum Error {
     /// The metadata backup cannot be used.
     #[error("the metadata backup: {0}")]
     Backup(#[from] BackupError),
+    /// The metadata backup is not the right one for this device.
+    #[error("not restored: {0}")]
+    RestoreRefused(RestoreRefusal),
     /// The inner file system cannot be worked with.
     #[error("the NTFS file system: {0}")]
     Ntfs(#[from] NtfsError),

@@ -49,6 +49,7 @@ pub use protector::{BackupInfo, ProtectorInfo, ProtectorKind, TpmDatum};
 pub use secret::{Bek, BekError, ExternalKey, Passphrase, RecoveryPassword, RecoveryPasswordError, VolumeMasterKey};
 pub use time::FileTime;
 pub use volume::{
-    BackupError, ConversionStatus, CopyInfo, MasterKeyRotation, MasterKeyRotationPlan, MetadataBackup, MetadataTouched,
-    ProtectorKey, ProtectorSummary, UnlockedVolume, Volume, VolumeInfo, is_fve,
+    BackupError, BootSectorPlan, ConversionStatus, CopyInfo, MasterKeyRotation, MasterKeyRotationPlan, MetadataBackup,
+    MetadataTouched, ProtectorKey, ProtectorSummary, RestorePlan, RestoreRefusal, UnlockedVolume, Volume, VolumeInfo,
+    is_fve, restore_metadata, restore_metadata_plan,
 };

@@ -216,12 +216,26 @@ impl MetadataBackup {
         if let Some(origin) = &self.origin {
             return Some(origin.boot.sector_size);
         }
-        let header_len = match virtualization_info(&self.metadata.datums) {
+        let sector = self
+            .header_len()
+            .checked_div(self.metadata.header.header_sectors.into())?;
+        u32::try_from(sector).ok().filter(|size| matches!(size, 512 | 4096))
+    }
+
+    fn header_len(&self) -> u64 {
+        match virtualization_info(&self.metadata.datums) {
             Ok(Some(info)) if info.header_len != 0 => info.header_len,
             _ => HEADER_LEN,
-        };
-        let sector = header_len.checked_div(self.metadata.header.header_sectors.into())?;
-        u32::try_from(sector).ok().filter(|size| matches!(size, 512 | 4096))
+        }
+    }
+
+    /// Whether the layout is the ordinary one, whose boot sector can be made anew. Bit 6 of the undocumented flags was
+    /// seen on To-Go volumes and on those with a Windows conversion under way, and on no other (§8).
+    pub(crate) fn is_ordinary(&self) -> bool {
+        const OTHER_LAYOUT: u64 = 0x40;
+        let info = virtualization_info(&self.metadata.datums).ok().flatten();
+        let extended = info.and_then(|info| info.extended);
+        self.header_len() == HEADER_LEN && extended.is_none_or(|extended| extended.flags & OTHER_LAYOUT == 0)
     }
 
     /// Its boot sector taken apart, if it has one.

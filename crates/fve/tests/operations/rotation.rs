@@ -1,6 +1,6 @@
 //! A new volume master key.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use fve::io::{FileDevice, MemoryDevice, ReadAt, WriteAt};
@@ -305,7 +305,7 @@ fn independent_readers_accept_windows_made_volumes_after_rotation() {
     }
 }
 
-fn copy_sparse(from: &Path, to: &PathBuf) {
+fn copy_sparse(from: &Path, to: &Path) {
     let status = Command::new("cp")
         .args(["--sparse=always", "--no-preserve=mode"])
         .args([from, to])
