@@ -65,7 +65,7 @@ impl<C: BlockSizeUser<BlockSize = U16> + BlockEncrypt + BlockDecrypt> Xts<C> {
 
 /// Twice `mask` in GF(2^128) of XTS, without a branch that would tell its top bit.
 pub(crate) fn times_x(mask: u128) -> u128 {
-    mask << 1 ^ (mask >> 127) * 0x87
+    (mask << 1) ^ ((mask >> 127) * 0x87)
 }
 
 fn apply(masks: &[u128], sector: &mut [u8]) {
