@@ -13,6 +13,7 @@ use crate::format::{Datum, EncryptionMethod, Metadata};
 use crate::guid::Guid;
 use crate::protector::{self, ProtectorKind};
 use crate::secret::{ExternalKey, Passphrase, RecoveryPassword, VolumeMasterKey};
+use crate::volume::is_reencrypting;
 
 /// What unlocks a volume.
 #[derive(Clone, Copy, Debug)]
@@ -141,15 +142,36 @@ pub(crate) fn check_integrity(metadata: &Metadata, vmk: &VolumeMasterKey) -> Res
     if same { Ok(()) } else { Err(Error::IntegrityFailed) }
 }
 
-/// Unwraps the full volume encryption key.
-pub(crate) fn volume_encryption_key(
-    metadata: &Metadata,
-    vmk: &VolumeMasterKey,
-) -> Result<(EncryptionMethod, Zeroizing<Vec<u8>>), Error> {
+/// A full volume encryption key and the method it is for.
+pub(crate) type SectorKey = (EncryptionMethod, Zeroizing<Vec<u8>>);
+
+/// Unwraps the full volume encryption key; of a volume that is being re-encrypted, the new one.
+pub(crate) fn volume_encryption_key(metadata: &Metadata, vmk: &VolumeMasterKey) -> Result<SectorKey, Error> {
+    let role = if is_reencrypting(metadata) {
+        role::NEXT_FVEK
+    } else {
+        role::FVEK
+    };
+    sector_key(metadata, vmk, role)
+}
+
+/// Unwraps the key that the sectors behind the watermark have while a volume is being re-encrypted.
+pub(crate) fn previous_encryption_key(metadata: &Metadata, vmk: &VolumeMasterKey) -> Result<Option<SectorKey>, Error> {
+    is_reencrypting(metadata)
+        .then(|| sector_key(metadata, vmk, role::PREVIOUS_FVEK))
+        .transpose()
+}
+
+/// Whether a top-level datum holds a volume encryption key wrapped by the VMK.
+pub(crate) fn is_sector_key(datum: &Datum) -> bool {
+    datum.kind == kind::AES_CCM && matches!(datum.role, role::FVEK | role::PREVIOUS_FVEK | role::NEXT_FVEK)
+}
+
+fn sector_key(metadata: &Metadata, vmk: &VolumeMasterKey, role: u16) -> Result<SectorKey, Error> {
     let datum = metadata
         .datums
         .iter()
-        .find(|d| d.role == role::FVEK && d.kind == kind::AES_CCM)
+        .find(|d| d.role == role && is_sector_key(d))
         .ok_or(Error::NoKeys)?;
     let plain = ccm::unwrap(vmk.as_bytes(), &datum.body).ok_or(Error::WrongCredential)?;
     let fvek = parse_key(&plain)?;

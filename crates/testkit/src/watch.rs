@@ -61,7 +61,7 @@ fn has_log_record(device: &dyn ReadAt, info: &VolumeInfo) -> Result<bool> {
     }
     let mut magic = [0; 8];
     device.read_at(extended.log_offset + 4096, &mut magic)?;
-    Ok(&magic == b"CLAVREC1")
+    Ok(&magic == b"CLAVREC2")
 }
 
 /// The same GUID in the other crate's type.

@@ -1,6 +1,7 @@
 //! Starting, pausing and turning a conversion.
 
 use super::log::{ConversionMode, page};
+use super::reencrypt::REENCRYPTING;
 use crate::Error;
 use crate::context::Context;
 use crate::format::constants::state as number;
@@ -15,6 +16,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
         match self.status_of(state) {
             ConversionStatus::EncryptionInProgress => Ok(()),
             ConversionStatus::FullyEncrypted => Err(Error::InvalidState("the volume is fully encrypted")),
+            status if status.is_reencryption() => Err(Error::InvalidState(REENCRYPTING)),
             ConversionStatus::EncryptionPaused => self.set_states(state, ctx, number::SWITCHING, number::ENCRYPTED),
             _ => {
                 let log = Self::log_of(state)?;
@@ -32,6 +34,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
         match self.status_of(state) {
             ConversionStatus::DecryptionInProgress => Ok(()),
             ConversionStatus::FullyDecrypted => Err(Error::InvalidState("the volume is fully decrypted")),
+            status if status.is_reencryption() => Err(Error::InvalidState(REENCRYPTING)),
             _ => {
                 Self::log_of(state)?;
                 self.set_states(state, ctx, number::SWITCHING, number::DECRYPTED)
@@ -47,7 +50,8 @@ impl<D: WriteAt> UnlockedVolume<D> {
             return Err(Error::InvalidState("no conversion runs"));
         }
         let log = Self::log_of(state)?;
-        self.clear_record(state, &log)?;
+        self.make_durable(state)?;
+        self.clear_ring(state, &log)?;
         let next = state.metadata.header.next_state;
         self.set_states(state, ctx, number::PAUSED, next)
     }
@@ -56,7 +60,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
     pub fn resume_conversion(&self, ctx: &mut Context<'_>) -> Result<(), Error> {
         let state = &mut *self.write_state();
         match self.status_of(state) {
-            ConversionStatus::EncryptionPaused | ConversionStatus::DecryptionPaused => {
+            status if status.is_paused() => {
                 Self::log_of(state)?;
                 let next = state.metadata.header.next_state;
                 self.set_states(state, ctx, number::SWITCHING, next)

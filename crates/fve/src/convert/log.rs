@@ -1,9 +1,9 @@
-//! The conversion log: one page that describes it, one record.
+//! The conversion log: one page that describes it, and a ring of slots for records.
 //!
 //! ```text
 //! 0      page       "CLAVLOG1", volume GUID, mode; SHA-256     ordinary data of the inner file system
-//! 4096   record     "CLAVREC1", volume GUID, watermark, range, direction; SHA-256 of payload and of header
-//! 8192   payload    ciphertext of the chunk
+//! 4096   slot 0     record: a header page, then the ciphertext of a chunk (see `record`)
+//! ...    slot n
 //! ```
 
 use std::ops::Range;
@@ -24,47 +24,92 @@ pub enum ConversionMode {
     UsedSpaceOnly,
 }
 
-/// Which way the watermark moves.
+/// What happens to sectors as the watermark passes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     Encrypt,
     Decrypt,
+    /// From the previous key to the present one.
+    Reencrypt,
 }
 
 pub(crate) const PAGE_LEN: u64 = 4096;
 const PAGE_MAGIC: &[u8; 8] = b"CLAVLOG1";
-const RECORD_MAGIC: &[u8; 8] = b"CLAVREC1";
 const PAGE_HASHED: usize = 28;
-const RECORD_HASHED: usize = 88;
-/// Payloads above this are refused: the log of a hostile volume must not fill the memory.
+/// Chunks above this are refused: the log of a hostile volume must not fill the memory.
 const MAX_CHUNK: u64 = 64 << 20;
+/// Records between two publications of the watermark.
+const MAX_SLOTS: u64 = 16;
+/// A log has fewer slots rather than shorter ones.
+const SHORT_SLOT: u64 = 64 << 10;
+/// Chunk of the largest log: longer ones make fewer syncs, and steps that take longer.
+const LARGEST_CHUNK: u64 = 2 << 20;
 
 /// Where the log is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogArea {
     /// The describing page.
     pub(crate) page: u64,
-    /// Record header and payload.
-    pub(crate) record: Range<u64>,
+    /// The slots.
+    pub(crate) ring: Range<u64>,
 }
 
 impl LogArea {
     /// The area that the extended information names, if it can be a log of ours.
     pub(crate) fn new(extended: &ExtendedInfo, sector_size: u32, volume_size: u64) -> Option<Self> {
-        let start = extended.log_offset;
-        let end = start.checked_add(extended.log_len.into())?;
+        Self::at(extended.log_offset, extended.log_len, sector_size, volume_size)
+    }
+
+    /// The area of `len` bytes at `start`, if it can be a log.
+    pub(crate) fn at(start: u64, len: u32, sector_size: u32, volume_size: u64) -> Option<Self> {
+        let end = start.checked_add(len.into())?;
         let aligned = start.is_multiple_of(sector_size.into()) && end.is_multiple_of(sector_size.into());
-        let fits = start != 0 && end <= volume_size && end - start > 3 * PAGE_LEN;
+        let fits = start != 0 && end <= volume_size && end - start >= 3 * PAGE_LEN;
         (aligned && fits).then(|| Self {
             page: start,
-            record: start + PAGE_LEN..end,
+            ring: start + PAGE_LEN..end,
         })
+    }
+
+    /// Lengths worth asking for on a volume of `size` bytes, best first: a large log makes few syncs, any log will do.
+    pub(crate) fn wanted_lens(size: u64) -> [u32; 4] {
+        let chunk = size / 64 / MAX_SLOTS;
+        let chunk = (chunk - chunk % PAGE_LEN).clamp(PAGE_LEN, LARGEST_CHUNK);
+        [1, 4, 16, 64].map(|part| {
+            let ring = (MAX_SLOTS * (PAGE_LEN + chunk) / part).next_multiple_of(PAGE_LEN);
+            u32::try_from(PAGE_LEN + ring.max(2 * PAGE_LEN)).unwrap_or(u32::MAX)
+        })
+    }
+
+    fn ring_len(&self) -> u64 {
+        self.ring.end - self.ring.start
+    }
+
+    /// How many records fit.
+    pub(crate) fn slots(&self) -> u64 {
+        let least = if self.ring_len() >= 4 * PAGE_LEN { 2 } else { 1 };
+        (self.ring_len() / SHORT_SLOT).clamp(least, MAX_SLOTS)
+    }
+
+    /// Length of one slot: a page and a chunk.
+    fn slot_len(&self) -> u64 {
+        let len = self.ring_len() / self.slots();
+        (len - len % PAGE_LEN).min(PAGE_LEN + MAX_CHUNK)
     }
 
     /// Longest chunk, a multiple of the largest sector.
     pub(crate) fn chunk_len(&self) -> u64 {
-        let payload = self.record.end - self.record.start - PAGE_LEN;
-        (payload - payload % PAGE_LEN).min(MAX_CHUNK)
+        self.slot_len() - PAGE_LEN
+    }
+
+    /// Where slot `index` is.
+    pub(crate) fn slot(&self, index: u64) -> u64 {
+        self.ring.start + index % self.slots() * self.slot_len()
+    }
+
+    /// Page and slots.
+    pub(crate) fn whole(&self) -> Range<u64> {
+        self.page..self.ring.end
     }
 }
 
@@ -94,66 +139,37 @@ pub(crate) fn read_page(bytes: &[u8], volume: Guid) -> Option<ConversionMode> {
     }
 }
 
-/// One chunk on its way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Record {
-    /// Watermark in the metadata when the record was written.
-    pub(crate) from: u64,
-    /// Watermark once the chunk is done.
-    pub(crate) to: u64,
-    pub(crate) direction: Direction,
-    /// Where the chunk begins on the device.
-    pub(crate) offset: u64,
-    pub(crate) ciphertext: Vec<u8>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Record {
-    pub(crate) fn range(&self) -> Range<u64> {
-        self.offset..self.offset + self.ciphertext.len() as u64
+    #[test]
+    fn slots_lie_apart_within_the_ring_whatever_its_length() {
+        for len in (3 * 4096..2 << 20).step_by(512).chain([33 << 20, 4 << 30]) {
+            let Some(area) = LogArea::at(4096, len as u32, 512, 8 << 30) else {
+                assert!(len as u32 == 0, "{len}");
+                continue;
+            };
+            let slots = area.slots();
+            assert!((1..=16).contains(&slots) && area.chunk_len() >= 4096 && area.chunk_len() <= MAX_CHUNK);
+            assert_eq!(area.slot(0), area.ring.start);
+            for index in 1..slots {
+                assert_eq!(area.slot(index), area.slot(index - 1) + area.slot_len());
+            }
+            assert!(area.slot(slots - 1) + area.slot_len() <= area.ring.end);
+        }
+        assert!(LogArea::at(4096, 3 * 4096 - 512, 512, 1 << 20).is_none());
+        assert!(LogArea::at(4096, 3 * 4096, 512, 4 * 4096 - 1).is_none());
     }
 
-    /// The header page; the payload follows it.
-    pub(crate) fn header(&self, volume: Guid) -> Vec<u8> {
-        let mut header = Vec::with_capacity(PAGE_LEN as usize);
-        header.extend_from_slice(RECORD_MAGIC);
-        header.extend_from_slice(volume.as_bytes());
-        for field in [self.from, self.to, self.offset, self.ciphertext.len() as u64] {
-            header.extend_from_slice(&field.to_le_bytes());
+    #[test]
+    fn every_length_asked_for_can_be_a_log() {
+        for size in [1 << 20, 12 << 20, 1 << 30, 8 << 30, 1 << 44] {
+            for len in LogArea::wanted_lens(size) {
+                assert!(LogArea::at(4096, len, 4096, size).is_some(), "{size} {len}");
+            }
         }
-        header.extend_from_slice(&Sha256::digest(&self.ciphertext));
-        debug_assert_eq!(header.len(), RECORD_HASHED);
-        let hash = Sha256::digest(&header);
-        header.extend_from_slice(&hash);
-        header.resize(PAGE_LEN as usize, 0);
-        header
-    }
-
-    /// Reads a header page: the record without its payload, and the payload's length and hash.
-    pub(crate) fn read_header(bytes: &[u8], volume: Guid, area: &LogArea) -> Option<(Self, usize, [u8; 32])> {
-        let header = Bytes::new(bytes, "the log record");
-        let hashed = header.slice(0, RECORD_HASHED).ok()?;
-        let sound = header.slice(RECORD_HASHED, 32).ok()? == Sha256::digest(hashed).as_slice();
-        if !sound || header.slice(0, 8).ok()? != RECORD_MAGIC || header.guid(8).ok()? != volume {
-            return None;
-        }
-        let [from, to, offset, len] = [24, 32, 40, 48].map(|at| header.u64(at).unwrap_or_default());
-        let direction = if to > from {
-            Direction::Encrypt
-        } else {
-            Direction::Decrypt
-        };
-        let end = offset.checked_add(len)?;
-        // The chunk lies between the two watermarks.
-        if len > area.chunk_len() || offset < from.min(to) || end > from.max(to) {
-            return None;
-        }
-        let record = Self {
-            from,
-            to,
-            direction,
-            offset,
-            ciphertext: Vec::new(),
-        };
-        Some((record, usize::try_from(len).ok()?, header.array(56).ok()?))
+        let large = LogArea::at(4096, LogArea::wanted_lens(1 << 40)[0], 512, 1 << 40).unwrap();
+        assert_eq!((large.slots(), large.chunk_len()), (16, 2 << 20));
     }
 }

@@ -30,8 +30,8 @@ impl Terrain<'_> {
     /// The chunk after `watermark`; `None` at the end of the way.
     pub(crate) fn next(&self, watermark: u64, direction: Direction) -> Option<Chunk> {
         match direction {
-            Direction::Encrypt if watermark >= self.size => None,
-            Direction::Encrypt => Some(self.forward(watermark)),
+            Direction::Encrypt | Direction::Reencrypt if watermark >= self.size => None,
+            Direction::Encrypt | Direction::Reencrypt => Some(self.forward(watermark)),
             Direction::Decrypt if watermark <= self.first => None,
             Direction::Decrypt => Some(self.backward(watermark)),
         }

@@ -5,11 +5,12 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
-use super::log::{ConversionMode, Direction, LogArea, PAGE_LEN, Record, read_page};
+use super::log::{ConversionMode, Direction, LogArea, PAGE_LEN, read_page};
 use super::plan::{Chunk, Terrain};
+use super::record::{Pending, Record};
 use crate::Error;
 use crate::context::Context;
-use crate::format::constants::{HEADER_LEN, state as number};
+use crate::format::constants::state as number;
 use crate::io::{ReadAt, WriteAt};
 use crate::ntfs;
 use crate::volume::{ConversionStatus, State, UnlockedVolume, normalise};
@@ -26,87 +27,85 @@ pub struct Progress {
 }
 
 impl<D: WriteAt> UnlockedVolume<D> {
-    /// Converts the next chunk, or ends the conversion. When this fails the volume stays
-    /// readable and the step can be tried again, unless the failure was [`Error::Stale`].
+    /// Converts the next chunks, as many as the log holds (at most 32 MiB), or ends the conversion. After each
+    /// step the volume on disk is whole and can be written to. When a step fails the volume stays readable and
+    /// the step can be tried again, unless the failure was [`Error::Stale`].
     pub fn convert_step(&self, ctx: &mut Context<'_>) -> Result<Progress, Error> {
         let state = &mut *self.write_state();
         self.recover_state(state, ctx)?;
-        let direction = match self.status_of(state) {
-            ConversionStatus::EncryptionInProgress => Direction::Encrypt,
-            ConversionStatus::DecryptionInProgress => Direction::Decrypt,
-            ConversionStatus::FullyEncrypted | ConversionStatus::FullyDecrypted => return Ok(self.progress_of(state)),
-            _ => return Err(Error::InvalidState("the conversion is paused")),
+        let status = self.status_of(state);
+        let Some(direction) = direction_of(status) else {
+            return match status {
+                ConversionStatus::FullyEncrypted | ConversionStatus::FullyDecrypted => Ok(self.progress_of(state)),
+                _ => Err(Error::InvalidState("the conversion is paused")),
+            };
         };
         let log = Self::log_of(state)?;
-        match self.next_chunk(state, &log, direction)? {
-            None => self.finish(state, ctx, &log, direction)?,
-            Some(chunk) => self.convert_chunk(state, ctx, &log, direction, &chunk)?,
+        let chunks = self.next_chunks(state, &log, direction)?;
+        if chunks.is_empty() {
+            self.finish(state, ctx, &log, direction)?;
+        } else {
+            self.convert_lap(state, ctx, &log, direction, &chunks)?;
         }
         Ok(self.progress_of(state))
     }
 
-    /// Ends what a crash interrupted: writes the chunk in the log once more and moves the
+    /// Ends what a crash interrupted: writes the chunks in the log once more and moves the
     /// watermark. Conversion does so by itself; writing to the inner file system requires it.
     pub fn recover(&self, ctx: &mut Context<'_>) -> Result<(), Error> {
         self.recover_state(&mut self.write_state(), ctx)
     }
 
-    pub(super) fn recover_state(&self, state: &mut State, ctx: &mut Context<'_>) -> Result<(), Error> {
-        match state.pending.take() {
-            None => Ok(()),
-            Some(record) => self.carry_out(state, ctx, record),
+    pub(crate) fn recover_state(&self, state: &mut State, ctx: &mut Context<'_>) -> Result<(), Error> {
+        if state.pending.is_empty() && !state.unsettled {
+            return Ok(());
         }
+        // The records may have been written by a process that died before its sync: a chunk is
+        // touched only once they are durable.
+        self.device.flush()?;
+        state.durable = true;
+        let direction = direction_of(self.status_of(state)).ok_or(Error::InvalidState("the conversion is paused"))?;
+        let mut watermark = state.metadata.header.state_offset;
+        for chunk in &state.pending {
+            let len = usize::try_from(chunk.range.end - chunk.range.start).map_err(io::Error::other)?;
+            let mut payload = vec![0; len];
+            self.device.read_at(chunk.payload, &mut payload)?;
+            let plain = self.data_of(direction, chunk.range.start, &payload);
+            self.device
+                .write_at(chunk.range.start, plain.as_deref().unwrap_or(&payload))?;
+            watermark = chunk.to;
+        }
+        self.device.flush()?;
+        self.publish(state, ctx, watermark)
     }
 
-    fn convert_chunk(
-        &self,
-        state: &mut State,
-        ctx: &mut Context<'_>,
-        log: &LogArea,
-        direction: Direction,
-        chunk: &Chunk,
-    ) -> Result<(), Error> {
-        let len = usize::try_from(chunk.range.end - chunk.range.start).map_err(io::Error::other)?;
-        let mut ciphertext = vec![0; len];
-        self.device.read_at(chunk.range.start, &mut ciphertext)?;
-        if direction == Direction::Encrypt {
-            self.cipher.encrypt(chunk.range.start, &mut ciphertext);
+    fn next_chunks(&self, state: &mut State, log: &LogArea, direction: Direction) -> Result<Vec<Chunk>, Error> {
+        let used_only = direction != Direction::Decrypt && self.mode_of(state, log)? == ConversionMode::UsedSpaceOnly;
+        if used_only && state.used.is_none() {
+            state.used = Some(self.used_ranges(state, log)?);
         }
-        let from = state.metadata.header.state_offset;
-        let record = Record {
-            from,
-            to: chunk.watermark,
-            direction,
-            offset: chunk.range.start,
-            ciphertext,
+        let mut reserved = self.geometry.metadata.to_vec();
+        reserved.push(log.ring.clone());
+        // The outer header: its content lives in the relocated header.
+        reserved.push(0..self.outer_header());
+        let reserved = normalise(reserved);
+        let terrain = Terrain {
+            first: self.outer_header(),
+            size: self.geometry.size,
+            chunk: log.chunk_len(),
+            reserved: &reserved,
+            used: state.used.as_deref().filter(|_| used_only),
         };
-        self.device.write_at(log.record.start + PAGE_LEN, &record.ciphertext)?;
-        self.device
-            .write_at(log.record.start, &record.header(state.metadata.dataset.volume))?;
-        self.device.flush()?;
-        self.carry_out(state, ctx, record)
-    }
-
-    /// Writes a chunk whose record is durable. Until the watermark has moved, reads go through the record.
-    fn carry_out(&self, state: &mut State, ctx: &mut Context<'_>, record: Record) -> Result<(), Error> {
-        let to = record.to;
-        let written = match record.direction {
-            Direction::Encrypt => self.device.write_at(record.offset, &record.ciphertext),
-            Direction::Decrypt => {
-                let mut plain = record.ciphertext.clone();
-                self.cipher.decrypt(record.offset, &mut plain);
-                self.device.write_at(record.offset, &plain)
-            }
-        };
-        state.pending = Some(record);
-        written?;
-        self.device.flush()?;
-        self.update_state(state, ctx, |edit| {
-            edit.header.state_offset = to;
-            Ok(())
-        })?;
-        state.pending = None;
-        Ok(())
+        let mut watermark = state.metadata.header.state_offset;
+        let mut chunks = Vec::new();
+        while let Some(chunk) = terrain
+            .next(watermark, direction)
+            .filter(|_| (chunks.len() as u64) < log.slots())
+        {
+            watermark = chunk.watermark;
+            chunks.push(chunk);
+        }
+        Ok(chunks)
     }
 
     fn finish(
@@ -116,55 +115,38 @@ impl<D: WriteAt> UnlockedVolume<D> {
         log: &LogArea,
         direction: Direction,
     ) -> Result<(), Error> {
-        self.clear_record(state, log)?;
+        self.make_durable(state)?;
+        self.clear_ring(state, log)?;
         let size = self.geometry.size;
         self.update_state(state, ctx, |edit| {
             let (end, watermark) = match direction {
-                Direction::Encrypt => (number::ENCRYPTED, size),
-                Direction::Decrypt => (number::DECRYPTED, HEADER_LEN),
+                Direction::Decrypt => (number::DECRYPTED, self.outer_header()),
+                Direction::Encrypt | Direction::Reencrypt => (number::ENCRYPTED, size),
             };
             (edit.header.current_state, edit.header.next_state) = (end, end);
             edit.header.state_offset = watermark;
+            if direction == Direction::Reencrypt {
+                edit.end_reencryption()?;
+            }
             Ok(())
         })
     }
 
-    /// Leaves zeros, in the encryption of their place, where the record was.
-    pub(crate) fn clear_record(&self, state: &State, log: &LogArea) -> Result<(), Error> {
+    /// Leaves zeros, in the encryption of their place, where the records were.
+    pub(crate) fn clear_ring(&self, state: &State, log: &LogArea) -> Result<(), Error> {
         const PIECE: u64 = 1 << 20;
-        let encrypted = log.record.start < state.metadata.header.state_offset;
-        let mut at = log.record.start;
-        while at < log.record.end {
-            let len = PIECE.min(log.record.end - at);
+        let (key, _) = self.key_at(state, log.ring.start);
+        let mut at = log.ring.start;
+        while at < log.ring.end {
+            let len = PIECE.min(log.ring.end - at);
             let mut zeros = vec![0; usize::try_from(len).map_err(io::Error::other)?];
-            if encrypted {
-                self.cipher.encrypt(at, &mut zeros);
+            if let Some(cipher) = self.cipher_for(key) {
+                cipher.encrypt(at, &mut zeros);
             }
             self.device.write_at(at, &zeros)?;
             at += len;
         }
         Ok(self.device.flush()?)
-    }
-
-    fn next_chunk(&self, state: &mut State, log: &LogArea, direction: Direction) -> Result<Option<Chunk>, Error> {
-        let used_only = direction == Direction::Encrypt && self.mode_of(state, log)? == ConversionMode::UsedSpaceOnly;
-        if used_only && state.used.is_none() {
-            state.used = Some(self.used_ranges(state, log)?);
-        }
-        let mut reserved = self.geometry.metadata.to_vec();
-        reserved.push(log.record.clone());
-        // The outer header: its content lives in the relocated header.
-        reserved.push(0..HEADER_LEN);
-        let reserved = normalise(reserved);
-        let used = state.used.as_deref().filter(|_| used_only);
-        let terrain = Terrain {
-            first: HEADER_LEN,
-            size: self.geometry.size,
-            chunk: log.chunk_len(),
-            reserved: &reserved,
-            used,
-        };
-        Ok(terrain.next(state.metadata.header.state_offset, direction))
     }
 
     /// What the inner file system uses, and what lies outside of it.
@@ -238,7 +220,13 @@ impl<D: ReadAt> UnlockedVolume<D> {
     /// Whether a crash left a chunk half-converted. Reads are right nevertheless;
     /// writes need [`recover`](Self::recover) first.
     pub fn needs_recovery(&self) -> bool {
-        self.state().pending.is_some()
+        let state = self.state();
+        !state.pending.is_empty() || state.unsettled
+    }
+
+    /// Length of the part of the device whose content is relocated.
+    pub(super) fn outer_header(&self) -> u64 {
+        self.geometry.header.end - self.geometry.header.start
     }
 
     /// Finds our log, and in it the chunk that a crash interrupted.
@@ -250,35 +238,57 @@ impl<D: ReadAt> UnlockedVolume<D> {
         let Some(area) = area.filter(|_| self.eow.is_none()) else {
             return Ok(());
         };
-        if self.status_of(state).in_progress() {
-            state.pending = self.read_record(state, &area)?;
-        }
+        state.pending = self.read_records(state, &area)?;
         let mut page = [0; 512];
         self.read_view(state, area.page, &mut page)?;
         state.log = read_page(&page, state.metadata.dataset.volume).map(|_| area);
         Ok(())
     }
 
-    fn read_record(&self, state: &State, area: &LogArea) -> io::Result<Option<Record>> {
-        let mut header = vec![0; PAGE_LEN as usize];
-        self.device.read_at(area.record.start, &mut header)?;
-        let Some((mut record, len, hash)) = Record::read_header(&header, state.metadata.dataset.volume, area) else {
-            return Ok(None);
+    /// The records that follow the published watermark without a gap.
+    fn read_records(&self, state: &State, area: &LogArea) -> io::Result<Vec<Pending>> {
+        let mut found = Vec::new();
+        let Some(direction) = direction_of(self.status_of(state)) else {
+            return Ok(found);
         };
-        let forward = self.status_of(state) == ConversionStatus::EncryptionInProgress;
-        let same_way = forward == (record.direction == Direction::Encrypt);
-        let aligned = (record.offset | len as u64).is_multiple_of(self.geometry.sector_size.into());
-        if record.from != state.metadata.header.state_offset
-            || !same_way
-            || !aligned
-            || record.range().start >= self.geometry.size
-        {
-            return Ok(None);
+        let sector = u64::from(self.geometry.sector_size);
+        let mut watermark = state.metadata.header.state_offset;
+        let mut page = vec![0; PAGE_LEN as usize];
+        for number in 0..area.slots() {
+            self.device.read_at(area.slot(number), &mut page)?;
+            let Some((record, hash)) = Record::read(&page, state.metadata.dataset.volume, area) else {
+                break;
+            };
+            let follows = record.lap == u64::from(state.metadata.dataset.next_nonce)
+                && u64::from(record.number) == number
+                && record.direction == direction
+                && record.from == watermark;
+            let fits = (record.range.start | record.range.end).is_multiple_of(sector)
+                && record.range.end <= self.geometry.size
+                && record.to <= self.geometry.size;
+            if !follows || !fits {
+                break;
+            }
+            let pending = Pending::new(&record, area);
+            let len = usize::try_from(record.range.end - record.range.start).map_err(io::Error::other)?;
+            let mut payload = vec![0; len];
+            self.device.read_at(pending.payload, &mut payload)?;
+            if Sha256::digest(&payload).as_slice() != hash {
+                break;
+            }
+            watermark = record.to;
+            found.push(pending);
         }
-        record.ciphertext = vec![0; len];
-        self.device
-            .read_at(area.record.start + PAGE_LEN, &mut record.ciphertext)?;
-        Ok((Sha256::digest(&record.ciphertext).as_slice() == hash).then_some(record))
+        Ok(found)
+    }
+}
+
+fn direction_of(status: ConversionStatus) -> Option<Direction> {
+    match status {
+        ConversionStatus::EncryptionInProgress => Some(Direction::Encrypt),
+        ConversionStatus::DecryptionInProgress => Some(Direction::Decrypt),
+        ConversionStatus::ReencryptionInProgress => Some(Direction::Reencrypt),
+        _ => None,
     }
 }
 

@@ -30,6 +30,10 @@ pub const HEADER_LEN: u64 = 8192;
 /// The ICE-verify area behind the relocated header.
 pub const ICE_LEN: u64 = 65536;
 
+/// The method number of a volume that is being re-encrypted. Ours: no other reader knows it, so none takes such a volume
+/// for one with a single key.
+pub const METHOD_REENCRYPTING: u16 = 0x8C1A;
+
 /// Volume states (§4.1).
 pub mod state {
     /// Nothing is encrypted.
@@ -68,6 +72,8 @@ pub mod kind {
     pub const BACKUP_INFO: u16 = 0x15;
     /// A GUID.
     pub const GUID: u16 = 0x17;
+    /// Ours: the data of roles 0x8C1A and 0x8C1D.
+    pub const OURS: u16 = 0x8C1A;
 }
 
 /// Datum roles (§5.2).
@@ -94,6 +100,14 @@ pub mod role {
     pub const STRETCHED_KEY: u16 = 0x13;
     /// Volume GUID in a .BEK file.
     pub const VOLUME_GUID: u16 = 0x19;
+    /// Ours: from which method to which a volume is being re-encrypted.
+    pub const REENCRYPTION: u16 = 0x8C1A;
+    /// Ours: the full volume encryption key that a re-encryption leaves behind, wrapped by the VMK.
+    pub const PREVIOUS_FVEK: u16 = 0x8C1B;
+    /// Ours: the full volume encryption key that a re-encryption leads to, wrapped by the VMK.
+    pub const NEXT_FVEK: u16 = 0x8C1C;
+    /// Ours: place and length of a conversion log on a volume that was made by others.
+    pub const CONVERSION_LOG: u16 = 0x8C1D;
 }
 
 /// Key types (§5.3).

@@ -64,8 +64,12 @@ impl EncryptionMethod {
     /// Whether this crate creates volumes with it.
     #[must_use]
     pub const fn can_create(self) -> bool {
-        matches!(self, Self::AesXts128 | Self::AesXts256)
+        !matches!(self, Self::AesCbc128Elephant | Self::AesCbc256Elephant)
     }
+
+    /// Why the others are refused.
+    pub(crate) const READ_ONLY: &'static str =
+        "writing new volumes with the Elephant diffuser: it is read only, as Windows 8 and later treat it";
 }
 
 impl std::fmt::Display for EncryptionMethod {

@@ -19,7 +19,7 @@ use crate::volume::{UnlockedVolume, Volume, normalise};
 /// What the new volume is to be.
 #[derive(Clone, Debug)]
 pub struct CreateOptions<'a> {
-    /// AES-XTS-128 or -256.
+    /// AES-XTS or AES-CBC without diffuser.
     pub method: EncryptionMethod,
     /// Usually computer, label and date.
     pub description: Option<&'a str>,
@@ -117,7 +117,7 @@ fn fill<D: WriteAt>(
         };
         volume.write_at(log.page, &vec![0; PAGE_LEN as usize])?;
         volume.write_at(log.page, &page(volume.volume_guid(), mode))?;
-        volume.clear_record(&volume.state(), &log)?;
+        volume.clear_ring(&volume.state(), &log)?;
     }
     Ok(())
 }
@@ -140,7 +140,7 @@ fn wanted<D: WriteAt>(
         }]
     };
     let mut holes = volume.geometry.always_zero();
-    holes.extend(log.map(|log| log.page..log.record.end));
+    holes.extend(log.map(|log| log.whole()));
     for hole in holes {
         wanted = wanted.into_iter().flat_map(|range| without(&range, &hole)).collect();
     }

@@ -17,7 +17,7 @@ use crate::volume::{ConversionStatus, UnlockedVolume, Volume, is_fve};
 /// What the volume is to become.
 #[derive(Clone, Debug)]
 pub struct InitOptions<'a> {
-    /// AES-XTS-128 or -256.
+    /// AES-XTS or AES-CBC without diffuser.
     pub method: EncryptionMethod,
     /// Usually computer, label and date.
     pub description: Option<&'a str>,
@@ -76,7 +76,7 @@ pub fn initialise<D: WriteAt>(
         let mut first = page(parts.metadata.dataset.volume, ConversionMode::Full);
         first.resize(PAGE_LEN as usize, 0);
         volume.device.write_at(log.page, &first)?;
-        wipe(&volume.device, log.record.start, log.record.end - log.record.start)?;
+        wipe(&volume.device, log.ring.start, log.ring.end - log.ring.start)?;
     }
     volume.device.flush()?;
     parts.write_metadata(&volume.device)?;

@@ -1,6 +1,7 @@
 //! Where the regions of a new volume go.
 
 use crate::Error;
+use crate::convert::log::LogArea;
 use crate::format::constants::{HEADER_LEN, ICE_LEN, METADATA_LEN};
 use crate::inner::{self, RegionRequest, Regions, ReservePlan};
 use crate::io::ReadAt;
@@ -19,7 +20,8 @@ pub enum Placement {
         regions: Regions,
         /// 512 or 4096.
         sector_size: u32,
-        /// Length of the conversion log region: at least 16 KiB, or 0 for none.
+        /// Length of the conversion log region: at least 12 KiB, or 0 for none. A log of 64 KiB or more makes
+        /// conversions fast.
         log_len: u32,
     },
 }
@@ -31,13 +33,6 @@ pub(super) struct Layout {
     pub(super) log_len: u32,
     pub(super) plan: Option<ReservePlan>,
 }
-
-/// The log takes one chunk, a describing page and a record header; the rest is room to grow.
-const LOG_OVERHEAD: u32 = 64 << 10;
-const SMALL_CHUNK: u32 = 1 << 20;
-const LARGE_CHUNK: u32 = 4 << 20;
-/// From here on larger chunks are worth their room.
-const LARGE_VOLUME: u64 = 8 << 30;
 
 impl Layout {
     pub(super) fn new(inner: &dyn ReadAt, placement: &Placement, now: FileTime) -> Result<Self, Error> {
@@ -60,19 +55,7 @@ impl Layout {
 
     fn in_file_system(inner: &dyn ReadAt, now: FileTime) -> Result<Self, Error> {
         let sector_size = inner::sector_size(inner)?;
-        let log_len = LOG_OVERHEAD
-            + if inner.size() < LARGE_VOLUME {
-                SMALL_CHUNK
-            } else {
-                LARGE_CHUNK
-            };
-        let request = RegionRequest {
-            metadata_len: METADATA_LEN as u64,
-            header_len: HEADER_LEN,
-            ice_len: ICE_LEN,
-            log_len: log_len.into(),
-        };
-        let plan = inner::plan(inner, &request, now)?;
+        let (log_len, plan) = plan_with_log(inner, now)?;
         Ok(Self {
             sector_size,
             regions: plan.regions(),
@@ -115,4 +98,27 @@ impl Layout {
             ))
         }
     }
+}
+
+/// Reserves the regions with the largest log that there is room for.
+fn plan_with_log(inner: &dyn ReadAt, now: FileTime) -> Result<(u32, ReservePlan), Error> {
+    let mut first_error = None;
+    for log_len in LogArea::wanted_lens(inner.size()) {
+        let request = RegionRequest {
+            metadata_len: METADATA_LEN as u64,
+            header_len: HEADER_LEN,
+            ice_len: ICE_LEN,
+            log_len: log_len.into(),
+        };
+        match inner::plan(inner, &request, now) {
+            Ok(plan) => return Ok((log_len, plan)),
+            Err(error @ Error::Io(_)) => return Err(error),
+            // Perhaps there is room for a shorter one; or files with a shorter one are there already, left by an
+            // attempt that was interrupted.
+            Err(error) => {
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    Err(first_error.unwrap_or(Error::InvalidArgument("no room for a conversion log")))
 }

@@ -65,7 +65,7 @@ impl Parts {
         ctx: &mut Context<'_>,
     ) -> Result<Self, Error> {
         if !plan.method.can_create() {
-            return Err(Error::Unsupported("creating volumes with methods other than AES-XTS"));
+            return Err(Error::Unsupported(EncryptionMethod::READ_ONLY));
         }
         let vmk = VolumeMasterKey::from_bytes(*ctx.random::<32>());
         let mut fvek = ctx.random::<64>();

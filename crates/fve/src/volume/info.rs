@@ -2,6 +2,7 @@
 
 use super::copies::CopyInfo;
 use super::status::ConversionStatus;
+use crate::convert::Reencryption;
 use crate::format::read::Layout;
 use crate::format::{EncryptionMethod, ExtendedInfo};
 use crate::guid::Guid;
@@ -29,6 +30,8 @@ pub struct VolumeInfo {
     pub next_state: u16,
     /// The two as a status.
     pub status: ConversionStatus,
+    /// From where to where and how far, while the volume is being re-encrypted; `method` is then the new one.
+    pub reencryption: Option<Reencryption>,
     /// Bytes encrypted from the front; on an EOW volume the bitmaps count instead.
     pub encrypted_bytes: u64,
     /// The same in whole per cent, rounded down.

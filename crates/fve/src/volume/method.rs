@@ -23,7 +23,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
             return Err(Error::InvalidState("the method is fixed once anything is encrypted"));
         }
         if !method.can_create() {
-            return Err(Error::Unsupported("encrypting with methods other than AES-XTS"));
+            return Err(Error::Unsupported(EncryptionMethod::READ_ONLY));
         }
         if method == self.method() {
             return Ok(self);

@@ -25,5 +25,7 @@ pub use plan::{MetadataTouched, ProtectorSummary};
 pub use restore::{BootSectorPlan, RestorePlan, RestoreRefusal, restore_metadata, restore_metadata_plan};
 pub use rotate_vmk::{MasterKeyRotation, MasterKeyRotationPlan, ProtectorKey};
 pub use status::ConversionStatus;
-pub(crate) use unlocked::State;
+pub(crate) use status::is_reencrypting;
 pub use unlocked::UnlockedVolume;
+pub(crate) use unlocked::{Key, State};
+pub(crate) use update::Edit;

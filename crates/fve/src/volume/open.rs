@@ -7,6 +7,7 @@ use super::info::{VolumeInfo, percent};
 use super::status::ConversionStatus;
 use super::unlocked::UnlockedVolume;
 use crate::Error;
+use crate::convert::Reencryption;
 use crate::format::constants::role;
 use crate::format::read::{BootSector, FormatError, read_boot_sector, text};
 use crate::format::{EncryptionMethod, Metadata};
@@ -84,21 +85,24 @@ impl<D: ReadAt> Volume<D> {
             datums,
             ..
         } = &self.metadata;
+        let reencryption = Reencryption::of(&self.metadata);
         let encrypted_bytes = match &self.eow {
             Some(Ok(map)) => map.encrypted_bytes(),
             Some(Err(_)) => 0,
+            None if reencryption.is_some() => self.geometry.size,
             None => header.state_offset.min(self.geometry.size),
         };
         VolumeInfo {
             volume: dataset.volume,
             layout: self.boot.layout,
-            method: EncryptionMethod::from_number(dataset.method),
+            method: reencryption.map_or_else(|| EncryptionMethod::from_number(dataset.method), |way| Some(way.to)),
             method_number: dataset.method,
             sector_size: self.boot.sector_size,
             size: self.device.size(),
             current_state: header.current_state,
             next_state: header.next_state,
-            status: ConversionStatus::from_header(header, self.boot.layout),
+            status: ConversionStatus::of(&self.metadata, self.boot.layout),
+            reencryption,
             encrypted_bytes,
             percent: percent(encrypted_bytes, self.geometry.size),
             copies: self.copies.clone(),

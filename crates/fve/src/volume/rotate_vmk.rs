@@ -23,6 +23,7 @@ use crate::format::read::{Bytes, key_of, nested, parse_key};
 use crate::format::write::{key, rewrapped, with_nested, wrapped};
 use crate::guid::Guid;
 use crate::io::{ReadAt, WriteAt};
+use crate::keychain::is_sector_key;
 use crate::protector;
 use crate::secret::{RecoveryPassword, VolumeMasterKey};
 
@@ -89,7 +90,8 @@ impl MasterKeyRotationPlan {
 
 fn datum_name(role: u16, kind: u16) -> String {
     match role {
-        role::FVEK => "the volume encryption key".to_owned(),
+        role::FVEK | role::NEXT_FVEK => "the volume encryption key".to_owned(),
+        role::PREVIOUS_FVEK => "the previous volume encryption key".to_owned(),
         role::AUTO_UNLOCK => "the auto-unlock key".to_owned(),
         role::IDENTIFICATION => "the identification field".to_owned(),
         _ => format!("a datum with role {role:#x} and type {kind:#x}"),
@@ -169,6 +171,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
         }
         let new = VolumeMasterKey::from_bytes(*ctx.random::<32>());
         let old = &self.vmk;
+        self.recover(ctx)?;
         self.update_under(&mut self.write_state(), &new, ctx, |edit| {
             let datums = std::mem::take(&mut edit.datums);
             for datum in datums {
@@ -340,8 +343,8 @@ fn holds_vmk_in_clear(datum: &Datum) -> bool {
 
 /// The last check before anything is written: the new key opens the volume encryption key.
 fn has_fvek(datums: &[Datum], vmk: &VolumeMasterKey) -> Result<(), Error> {
-    let mut fveks = datums.iter().filter(|datum| datum.role == role::FVEK);
-    let opens = fveks.any(|datum| reach(datum, vmk) == Some(true));
+    let mut fveks = datums.iter().filter(|datum| is_sector_key(datum));
+    let opens = fveks.clone().count() > 0 && fveks.all(|datum| reach(datum, vmk) == Some(true));
     if opens { Ok(()) } else { Err(Error::NoKeys) }
 }
 

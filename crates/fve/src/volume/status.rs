@@ -1,7 +1,7 @@
 //! The conversion status, in the words of Win32_EncryptableVolume.
 
-use crate::format::BlockHeader;
-use crate::format::constants::state;
+use crate::format::Metadata;
+use crate::format::constants::{METHOD_REENCRYPTING, state};
 use crate::format::read::Layout;
 
 /// How far the volume is encrypted and where it is going.
@@ -20,11 +20,22 @@ pub enum ConversionStatus {
     EncryptionPaused,
     /// Decryption stands still, on request.
     DecryptionPaused,
+    /// Passing from one key to another; every sector is encrypted.
+    ReencryptionInProgress,
+    /// The same, standing still on request.
+    ReencryptionPaused,
 }
 
 impl ConversionStatus {
     /// From the states in the block header (BitLocker format notes §4.1).
-    pub(crate) fn from_header(header: &BlockHeader, layout: Layout) -> Self {
+    pub(crate) fn of(metadata: &Metadata, layout: Layout) -> Self {
+        let header = &metadata.header;
+        if is_reencrypting(metadata) {
+            return match header.current_state {
+                state::PAUSED => Self::ReencryptionPaused,
+                _ => Self::ReencryptionInProgress,
+            };
+        }
         let decrypting = header.next_state == state::DECRYPTED;
         match header.current_state {
             state::DECRYPTED => Self::FullyDecrypted,
@@ -40,6 +51,29 @@ impl ConversionStatus {
     /// Whether a conversion runs.
     #[must_use]
     pub fn in_progress(self) -> bool {
-        matches!(self, Self::EncryptionInProgress | Self::DecryptionInProgress)
+        matches!(
+            self,
+            Self::EncryptionInProgress | Self::DecryptionInProgress | Self::ReencryptionInProgress
+        )
     }
+
+    /// Whether a conversion stands still on request.
+    #[must_use]
+    pub fn is_paused(self) -> bool {
+        matches!(
+            self,
+            Self::EncryptionPaused | Self::DecryptionPaused | Self::ReencryptionPaused
+        )
+    }
+
+    /// Whether the volume is on its way from one key to another.
+    #[must_use]
+    pub fn is_reencryption(self) -> bool {
+        matches!(self, Self::ReencryptionInProgress | Self::ReencryptionPaused)
+    }
+}
+
+/// Whether the volume has two volume encryption keys at the moment.
+pub(crate) fn is_reencrypting(metadata: &Metadata) -> bool {
+    metadata.dataset.method == METHOD_REENCRYPTING
 }

@@ -8,15 +8,16 @@ use super::copies::CopyInfo;
 use super::eow::EowMap;
 use super::geometry::Geometry;
 use super::open::Volume;
-use super::status::ConversionStatus;
+use super::status::{ConversionStatus, is_reencrypting};
 use crate::Error;
-use crate::convert::log::{LogArea, Record};
+use crate::convert::log::LogArea;
+use crate::convert::record::Pending;
 use crate::crypto::sector::SectorCipher;
 use crate::format::read::{BootSector, FormatError};
 use crate::format::{EncryptionMethod, Metadata};
 use crate::guid::Guid;
 use crate::io::{ReadAt, WriteAt};
-use crate::keychain::volume_encryption_key;
+use crate::keychain::{previous_encryption_key, volume_encryption_key};
 use crate::secret::VolumeMasterKey;
 
 /// A volume whose keys are known. Reading it gives the inner file system: the
@@ -26,9 +27,11 @@ pub struct UnlockedVolume<D> {
     pub(crate) device: D,
     pub(super) boot: BootSector,
     pub(crate) geometry: Geometry,
-    pub(super) vmk: VolumeMasterKey,
+    pub(crate) vmk: VolumeMasterKey,
     pub(super) method: EncryptionMethod,
     pub(crate) cipher: SectorCipher,
+    /// While a volume is re-encrypted: the key that the sectors behind the watermark still have.
+    previous: Option<SectorCipher>,
     pub(crate) eow: Option<Result<EowMap, FormatError>>,
     state: RwLock<State>,
 }
@@ -41,12 +44,28 @@ pub(crate) struct State {
     pub(super) zero: Vec<Range<u64>>,
     /// Our conversion log, if there is one.
     pub(crate) log: Option<LogArea>,
-    /// A chunk in the log that is not yet covered by the watermark.
-    pub(crate) pending: Option<Record>,
+    /// Chunks in the log that the watermark does not cover yet.
+    pub(crate) pending: Vec<Pending>,
+    /// A lap of the conversion has begun and its watermark is not published: the log may hold records that a
+    /// write to the inner view would make wrong.
+    pub(crate) unsettled: bool,
+    /// Everything that lay on the device when it was opened is known to be durable.
+    pub(crate) durable: bool,
     /// What the inner file system uses, as last looked up; forgotten at every write.
     pub(crate) used: Option<Vec<Range<u64>>>,
     /// A metadata update failed half-way: what is on disk is not known.
     pub(super) stale: bool,
+}
+
+/// What sectors are encrypted with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// Nothing: they are plain.
+    None,
+    /// The volume encryption key; while a volume is re-encrypted, the new one.
+    Present,
+    /// The old key of a volume that is being re-encrypted.
+    Previous,
 }
 
 impl<D> std::fmt::Debug for UnlockedVolume<D> {
@@ -72,12 +91,20 @@ impl<D: ReadAt> UnlockedVolume<D> {
         let (method, fvek) = volume_encryption_key(&metadata, &vmk)?;
         let cipher =
             SectorCipher::new(method, &fvek, geometry.sector_size).ok_or(Error::Unsupported("the key length"))?;
+        let previous = match previous_encryption_key(&metadata, &vmk)? {
+            Some((method, fvek)) => Some(
+                SectorCipher::new(method, &fvek, geometry.sector_size).ok_or(Error::Unsupported("the key length"))?,
+            ),
+            None => None,
+        };
         let state = State {
             metadata,
             copies,
             zero: Vec::new(),
             log: None,
-            pending: None,
+            pending: Vec::new(),
+            unsettled: false,
+            durable: false,
             used: None,
             stale: false,
         };
@@ -88,6 +115,7 @@ impl<D: ReadAt> UnlockedVolume<D> {
             vmk,
             method,
             cipher,
+            previous,
             eow,
             state: RwLock::new(state),
         };
@@ -125,7 +153,28 @@ impl<D: ReadAt> UnlockedVolume<D> {
     }
 
     pub(crate) fn status_of(&self, state: &State) -> ConversionStatus {
-        ConversionStatus::from_header(&state.metadata.header, self.boot.layout)
+        ConversionStatus::of(&state.metadata, self.boot.layout)
+    }
+
+    /// What the device's byte at `at` is encrypted with, and up to where, by the published watermark.
+    pub(crate) fn key_at(&self, state: &State, at: u64) -> (Key, u64) {
+        let watermark = state.metadata.header.state_offset;
+        if at < watermark {
+            (Key::Present, watermark)
+        } else if is_reencrypting(&state.metadata) {
+            (Key::Previous, u64::MAX)
+        } else {
+            (Key::None, u64::MAX)
+        }
+    }
+
+    /// The cipher of a key; `None` for plain text.
+    pub(crate) fn cipher_for(&self, key: Key) -> Option<&SectorCipher> {
+        match key {
+            Key::None => None,
+            Key::Present => Some(&self.cipher),
+            Key::Previous => self.previous.as_ref(),
+        }
     }
 
     /// The metadata area in use, 64 KiB: evidence for [`verify`](crate::verify).

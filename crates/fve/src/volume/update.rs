@@ -14,17 +14,17 @@ use crate::secret::VolumeMasterKey;
 /// A change under way: edit the parts, and they become the new metadata.
 pub(crate) struct Edit<'a, 'c> {
     pub(crate) header: BlockHeader,
-    pub(super) datums: Vec<Datum>,
+    pub(crate) datums: Vec<Datum>,
     /// Number of the encryption method.
-    pub(super) method: u16,
-    pub(super) ctx: &'a mut Context<'c>,
+    pub(crate) method: u16,
+    pub(crate) ctx: &'a mut Context<'c>,
     nonces: NonceSource,
     /// What the new metadata is wrapped by.
     vmk: &'a VolumeMasterKey,
 }
 
 impl<'c> Edit<'_, 'c> {
-    pub(super) fn builder(&mut self) -> Builder<'_, 'c> {
+    pub(crate) fn builder(&mut self) -> Builder<'_, 'c> {
         Builder {
             ctx: self.ctx,
             nonces: &mut self.nonces,
@@ -50,11 +50,14 @@ impl<D: WriteAt> UnlockedVolume<D> {
         ctx: &mut Context<'_>,
         change: impl FnOnce(&mut Edit<'_, '_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        // New metadata makes the records in the conversion log void, so what they say is carried out first.
+        self.recover_state(state, ctx)?;
         self.update_under(state, &self.vmk, ctx, change)
     }
 
-    /// An update that `vmk` vouches for from then on. The caller keeps the keys in step.
-    pub(super) fn update_under<T>(
+    /// An update that `vmk` vouches for from then on. The caller keeps the keys in step, and has seen to it that
+    /// the conversion log holds nothing that is still needed.
+    pub(crate) fn update_under<T>(
         &self,
         state: &mut State,
         vmk: &VolumeMasterKey,

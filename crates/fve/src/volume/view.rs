@@ -3,7 +3,7 @@
 use std::io;
 
 use super::geometry::normalise;
-use super::unlocked::{State, UnlockedVolume};
+use super::unlocked::{Key, State, UnlockedVolume};
 use crate::io::{ReadAt, WriteAt};
 
 /// Where a run of the inner view comes from.
@@ -12,10 +12,11 @@ enum Source {
     Zeros,
     Device {
         at: u64,
-        encrypted: bool,
+        key: Key,
     },
-    /// The chunk in the conversion log, which is ahead of the watermark.
+    /// A chunk in the conversion log, ahead of the watermark: where its ciphertext is, and the place it belongs to.
     Log {
+        payload: u64,
         at: u64,
     },
 }
@@ -30,7 +31,7 @@ impl<D: ReadAt> UnlockedVolume<D> {
             ranges.extend_from_slice(map.zero());
         }
         if let Some(log) = state.log.as_ref().filter(|_| self.status_of(state).in_progress()) {
-            ranges.push(log.record.clone());
+            ranges.push(log.ring.clone());
         }
         state.zero = normalise(ranges);
     }
@@ -72,14 +73,14 @@ impl<D: ReadAt> UnlockedVolume<D> {
             let (run, tail) = rest.split_at_mut(len);
             match source {
                 Source::Zeros => run.fill(0),
-                Source::Device { at, encrypted } => {
+                Source::Device { at, key } => {
                     self.device.read_at(at, run)?;
-                    if encrypted {
-                        self.cipher.decrypt(at, run);
+                    if let Some(cipher) = self.cipher_for(key) {
+                        cipher.decrypt(at, run);
                     }
                 }
-                Source::Log { at } => {
-                    copy_from_record(state, at, run)?;
+                Source::Log { payload, at } => {
+                    self.device.read_at(payload, run)?;
                     self.cipher.decrypt(at, run);
                 }
             }
@@ -130,24 +131,20 @@ impl<D: ReadAt> UnlockedVolume<D> {
     fn holding(&self, state: &State, at: u64) -> (Source, u64) {
         if let Some(Ok(map)) = &self.eow {
             let (encrypted, until) = map.at(at);
-            return (Source::Device { at, encrypted }, until);
+            let key = if encrypted { Key::Present } else { Key::None };
+            return (Source::Device { at, key }, until);
         }
-        let pending = state.pending.as_ref().map_or(0..0, |record| record.range());
-        if pending.contains(&at) {
-            return (Source::Log { at }, pending.end);
+        if let Some(chunk) = state.pending.iter().find(|chunk| chunk.range.contains(&at)) {
+            let payload = chunk.payload + (at - chunk.range.start);
+            return (Source::Log { payload, at }, chunk.range.end);
         }
-        let watermark = state.metadata.header.state_offset;
-        let (encrypted, until) = if at < watermark {
-            (true, watermark)
-        } else {
-            (false, u64::MAX)
-        };
-        let until = if at < pending.start {
-            until.min(pending.start)
-        } else {
-            until
-        };
-        (Source::Device { at, encrypted }, until)
+        let (key, until) = self.key_at(state, at);
+        let ahead = state
+            .pending
+            .iter()
+            .map(|chunk| chunk.range.start)
+            .filter(|&start| start > at);
+        (Source::Device { at, key }, ahead.fold(until, u64::min))
     }
 
     fn check_range(&self, offset: u64, len: usize) -> io::Result<()> {
@@ -206,12 +203,14 @@ impl<D: WriteAt> UnlockedVolume<D> {
                     ));
                 }
                 Source::Log { .. } => return Err(io::Error::other("a conversion was interrupted")),
-                Source::Device { at, encrypted: false } => self.device.write_at(at, run)?,
-                Source::Device { at, encrypted: true } => {
-                    let mut ciphertext = run.to_vec();
-                    self.cipher.encrypt(at, &mut ciphertext);
-                    self.device.write_at(at, &ciphertext)?;
-                }
+                Source::Device { at, key } => match self.cipher_for(key) {
+                    None => self.device.write_at(at, run)?,
+                    Some(cipher) => {
+                        let mut ciphertext = run.to_vec();
+                        cipher.encrypt(at, &mut ciphertext);
+                        self.device.write_at(at, &ciphertext)?;
+                    }
+                },
             }
             at += len as u64;
             rest = tail;
@@ -229,24 +228,13 @@ impl<D: WriteAt> UnlockedVolume<D> {
         if state.stale {
             return Err(io::Error::other(crate::Error::Stale));
         }
-        if state.pending.is_some() {
+        if !state.pending.is_empty() || state.unsettled {
             return Err(io::Error::other(
                 "a conversion was interrupted: recover the volume before writing to it",
             ));
         }
         Ok(())
     }
-}
-
-fn copy_from_record(state: &State, at: u64, run: &mut [u8]) -> io::Result<()> {
-    let record = state.pending.as_ref().ok_or(io::ErrorKind::NotFound)?;
-    let start = to_usize(at - record.offset)?;
-    let source = record
-        .ciphertext
-        .get(start..start + run.len())
-        .ok_or(io::ErrorKind::UnexpectedEof)?;
-    run.copy_from_slice(source);
-    Ok(())
 }
 
 fn to_usize(value: u64) -> io::Result<usize> {

@@ -77,11 +77,9 @@ impl LinuxVolume<'_> {
     }
 
     pub(super) fn go_on(&self) -> Result<()> {
-        self.convert_or_not(|volume, ctx| match volume.conversion_status() {
-            ConversionStatus::EncryptionPaused | ConversionStatus::DecryptionPaused => {
-                Ok(volume.resume_conversion(ctx)?)
-            }
-            _ => Ok(()),
+        self.convert_or_not(|volume, ctx| match volume.conversion_status().is_paused() {
+            true => Ok(volume.resume_conversion(ctx)?),
+            false => Ok(()),
         })
     }
 
@@ -92,7 +90,7 @@ impl LinuxVolume<'_> {
         let mut ended = true;
         self.convert_or_not(|volume, ctx| {
             let encrypting = match volume.conversion_status() {
-                ConversionStatus::EncryptionInProgress => true,
+                ConversionStatus::EncryptionInProgress | ConversionStatus::ReencryptionInProgress => true,
                 ConversionStatus::DecryptionInProgress => false,
                 _ => return Ok(()),
             };

@@ -39,9 +39,14 @@ pub(super) fn conversion_status(status: fve::ConversionStatus) -> ConversionStat
     match status {
         fve::ConversionStatus::FullyDecrypted => ConversionStatus::FullyDecrypted,
         fve::ConversionStatus::FullyEncrypted => ConversionStatus::FullyEncrypted,
-        fve::ConversionStatus::EncryptionInProgress => ConversionStatus::EncryptionInProgress,
+        // WMI has no number for a volume that passes from one key to another.
+        fve::ConversionStatus::EncryptionInProgress | fve::ConversionStatus::ReencryptionInProgress => {
+            ConversionStatus::EncryptionInProgress
+        }
         fve::ConversionStatus::DecryptionInProgress => ConversionStatus::DecryptionInProgress,
-        fve::ConversionStatus::EncryptionPaused => ConversionStatus::EncryptionPaused,
+        fve::ConversionStatus::EncryptionPaused | fve::ConversionStatus::ReencryptionPaused => {
+            ConversionStatus::EncryptionPaused
+        }
         fve::ConversionStatus::DecryptionPaused => ConversionStatus::DecryptionPaused,
     }
 }
