@@ -2,8 +2,10 @@
 
 mod admin;
 pub mod agent_program;
+mod completions;
 pub mod demo;
 pub mod logging;
+mod man;
 pub mod program;
 pub mod secret;
 mod serve;

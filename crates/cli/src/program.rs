@@ -1,9 +1,11 @@
 //! `claviger`.
 
+use std::process::ExitCode;
+
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{admin, demo, serve, system, volume};
+use crate::{admin, completions, demo, man, serve, system, volume};
 
 /// Manages BitLocker across a fleet.
 #[derive(Debug, Parser)]
@@ -22,21 +24,28 @@ enum Command {
     Admin(admin::Command),
     /// The whole product on one machine, with three simulated devices on real volumes
     Demo(demo::Args),
-    /// Look at, open and export one BitLocker volume
+    /// Look at, open, make, convert and repair one BitLocker volume
     #[command(subcommand)]
     Volume(volume::Command),
+    /// Write the manual pages of both programs
+    Man(man::Args),
+    /// Write what a shell needs to complete commands and options
+    Completions(completions::Args),
 }
 
 /// Carries a command out.
 ///
 /// # Errors
 /// In words for the person at the terminal.
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     system::forbid_core_dumps().context("forbidding core dumps")?;
     match &arguments.command {
-        Command::Serve(args) => serve::run(args),
-        Command::Admin(command) => admin::run(command),
-        Command::Demo(args) => demo::run(args),
-        Command::Volume(command) => volume::run(command),
+        Command::Serve(args) => serve::run(args)?,
+        Command::Admin(command) => admin::run(command)?,
+        Command::Demo(args) => demo::run(args)?,
+        Command::Man(args) => man::run(args)?,
+        Command::Completions(args) => completions::run(args)?,
+        Command::Volume(command) => return volume::run(command),
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! How secrets reach the command line: from a file, from standard input (`-`), or at a prompt. Never as an argument.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -24,6 +24,27 @@ pub fn read(path: &Path, what: &str) -> Result<Zeroizing<String>> {
         bail!("the {what} is empty");
     }
     Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// Whether [`read_or_ask`] asks at the terminal: for `-` when standard input is one.
+#[must_use]
+pub fn asks(path: &Path) -> bool {
+    path.as_os_str() == "-" && std::io::stdin().is_terminal()
+}
+
+/// As [`read`], but at a terminal `-` asks, without echo.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_or_ask(path: &Path, what: &str) -> Result<Zeroizing<String>> {
+    if !asks(path) {
+        return read(path, what);
+    }
+    let text = prompt(&format!("{what}: "))?;
+    if text.is_empty() {
+        bail!("the {what} is empty");
+    }
+    Ok(text)
 }
 
 /// Reads a secret that is no text, from a file or from standard input when the path is `-`.

@@ -23,6 +23,12 @@ impl Clock for SystemClock {
     }
 }
 
+/// The time in the volume format's own ticks.
+#[must_use]
+pub fn file_time() -> fve::FileTime {
+    fve::FileTime::from_unix_millis(SystemClock.now().0)
+}
+
 /// Secrets must not end in a core dump: none is written for this process or its children.
 ///
 /// # Errors

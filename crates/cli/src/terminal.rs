@@ -22,6 +22,19 @@ pub fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
+/// Asks a question at the terminal; only "yes" agrees.
+///
+/// # Errors
+/// When the answer cannot be read.
+pub fn agree(question: &str) -> std::io::Result<bool> {
+    let mut stderr = std::io::stderr();
+    write!(stderr, "{question} Type yes: ")?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}
+
 /// The exit code of a command that succeeded: a failure all the same when what it said was lost.
 #[must_use]
 pub fn finish(code: ExitCode) -> ExitCode {

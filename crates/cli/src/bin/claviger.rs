@@ -7,8 +7,5 @@ use cli::program::{Arguments, run};
 
 fn main() -> ExitCode {
     cli::logging::start("info");
-    run(&Arguments::parse()).map_or_else(
-        |error| cli::logging::fail(&error),
-        |()| cli::terminal::finish(ExitCode::SUCCESS),
-    )
+    run(&Arguments::parse()).map_or_else(|error| cli::logging::fail(&error), cli::terminal::finish)
 }

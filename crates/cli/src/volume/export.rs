@@ -31,11 +31,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
         bail!("{} exists already; nothing was written", args.output.display());
     }
     let device = FileDevice::open_read(&args.image).with_context(|| format!("opening {}", args.image.display()))?;
-    let volume =
-        Volume::open(device).with_context(|| format!("{} cannot be read as BitLocker", args.image.display()))?;
-    let volume = volume
-        .unlock(&args.credential.read()?.credential())
-        .context("the volume does not open")?;
+    let open =
+        || Volume::open(&device).with_context(|| format!("{} cannot be read as BitLocker", args.image.display()));
+    open()?;
+    let volume = args.credential.read()?.unlock(open)?;
     if args.output.as_os_str() == "-" {
         let mut stdout = std::io::stdout().lock();
         copy(&volume, &mut stdout)?;

@@ -90,7 +90,7 @@ fn text(info: &VolumeInfo) -> Vec<String> {
 }
 
 /// ISO 8601 in UTC; an impossible time as its number.
-fn time(time: FileTime) -> String {
+pub(super) fn time(time: FileTime) -> String {
     jiff::Timestamp::from_millisecond(time.unix_millis())
         .map_or_else(|_| format!("FILETIME {}", time.0), |t| t.to_string())
 }

@@ -1,0 +1,58 @@
+//! `claviger volume decrypt`.
+
+use anyhow::{Context as _, Result};
+use fve::{Context, ConversionStatus};
+
+use super::confirm::ConfirmArgs;
+use super::conversion::{carry_on, tell_rehearsed, tell_way};
+use super::credential::CredentialArgs;
+use super::target::TargetArgs;
+use super::work::{Outcome, WorkArgs};
+use crate::system::{file_time, system_rng};
+use crate::terminal::say;
+
+/// `claviger volume decrypt`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    credential: CredentialArgs,
+    #[command(flatten)]
+    confirm: ConfirmArgs,
+    #[command(flatten)]
+    work: WorkArgs,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    let target = args.target.open()?;
+    target.volume()?;
+    let volume = target.unlock(&args.credential.read()?)?;
+    if !target.is_plan() {
+        let consequence = format!(
+            "everything on {} will be in plain text, and its keys and protectors will be gone",
+            target.path().display()
+        );
+        args.confirm.ask(&consequence)?;
+    }
+    let mut rng = system_rng();
+    let mut ctx = Context {
+        now: file_time(),
+        rng: &mut rng,
+    };
+    if volume.conversion_status() != ConversionStatus::FullyDecrypted {
+        volume.begin_decryption(&mut ctx)?;
+    }
+    if target.is_plan() {
+        tell_rehearsed(&target)?;
+        tell_way(&volume, false);
+        say("would write the file system's own header back and remove metadata and log");
+        return Ok(Outcome::Done);
+    }
+    let outcome = carry_on(&volume, &mut ctx, &args.work, "decrypting")?;
+    if outcome == Outcome::Done {
+        volume.deinitialise().context("taking the metadata off")?;
+        say(&format!("{} is plain", target.path().display()));
+    }
+    Ok(outcome)
+}
