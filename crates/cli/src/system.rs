@@ -29,6 +29,23 @@ pub fn file_time() -> fve::FileTime {
     fve::FileTime::from_unix_millis(SystemClock.now().0)
 }
 
+/// What the volume library takes from the system.
+pub(crate) struct Fresh(ChaCha20Rng);
+
+impl Fresh {
+    pub(crate) fn new() -> Self {
+        Self(system_rng())
+    }
+
+    /// The time is that of the call.
+    pub(crate) fn context(&mut self) -> fve::Context<'_> {
+        fve::Context {
+            now: file_time(),
+            rng: &mut self.0,
+        }
+    }
+}
+
 /// Secrets must not end in a core dump: none is written for this process or its children.
 ///
 /// # Errors

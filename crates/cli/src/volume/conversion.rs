@@ -8,7 +8,7 @@ use super::credential::CredentialArgs;
 use super::plan::{self, Map};
 use super::target::{Target, TargetArgs};
 use super::work::{Outcome, Work, WorkArgs};
-use crate::system::{file_time, system_rng};
+use crate::system::{Fresh, file_time};
 use crate::terminal::{note, say};
 
 /// `claviger volume pause`
@@ -35,12 +35,9 @@ pub(super) fn pause(args: &PauseArgs) -> Result<()> {
     let target = args.target.open()?;
     target.volume()?;
     let volume = target.unlock(&args.credential.read()?)?;
-    let mut rng = system_rng();
-    let mut ctx = Context {
-        now: file_time(),
-        rng: &mut rng,
-    };
-    volume.pause(&mut ctx)?;
+    let mut fresh = Fresh::new();
+    let ctx = &mut fresh.context();
+    volume.pause(ctx)?;
     if target.is_plan() {
         return tell_rehearsed(&target);
     }
@@ -52,28 +49,28 @@ pub(super) fn resume(args: &ResumeArgs) -> Result<Outcome> {
     let target = args.target.open()?;
     target.volume()?;
     let volume = target.unlock(&args.credential.read()?)?;
-    let mut rng = system_rng();
-    let mut ctx = Context {
-        now: file_time(),
-        rng: &mut rng,
-    };
+    let mut fresh = Fresh::new();
+    let ctx = &mut fresh.context();
     if !volume.conversion_status().in_progress() {
-        volume.resume_conversion(&mut ctx)?;
+        volume.resume_conversion(ctx)?;
     }
-    let encrypting = volume.conversion_status() == ConversionStatus::EncryptionInProgress;
+    let status = volume.conversion_status();
     if target.is_plan() {
         tell_rehearsed(&target)?;
-        tell_way(&volume, encrypting);
+        tell_way(&volume);
         return Ok(Outcome::Done);
     }
-    let verb = if encrypting { "encrypting" } else { "decrypting" };
-    let outcome = carry_on(&volume, &mut ctx, &args.work, verb)?;
+    let (verb, done) = match status {
+        ConversionStatus::ReencryptionInProgress => ("re-encrypting", "re-encrypted"),
+        ConversionStatus::DecryptionInProgress => (
+            "decrypting",
+            "fully decrypted; claviger volume decrypt takes the metadata off",
+        ),
+        _ => ("encrypting", "fully encrypted"),
+    };
+    let outcome = carry_on(&volume, ctx, &args.work, verb)?;
     if outcome == Outcome::Done {
-        say(if encrypting {
-            "fully encrypted"
-        } else {
-            "fully decrypted; claviger volume decrypt takes the metadata off"
-        });
+        say(done);
     }
     Ok(outcome)
 }
@@ -114,18 +111,16 @@ pub(super) fn tell_rehearsed(target: &Target) -> Result<()> {
 }
 
 /// Tells what a conversion goes through.
-pub(super) fn tell_way<D: ReadAt>(volume: &UnlockedVolume<D>, encrypting: bool) {
+pub(super) fn tell_way<D: ReadAt>(volume: &UnlockedVolume<D>) {
     let progress = volume.progress();
     let (done, total) = (progress.done_bytes, progress.total_bytes);
-    let (word, range) = if encrypting {
-        ("encrypt", done..total)
-    } else {
-        ("decrypt", 0..total - done)
+    let (word, range) = match volume.conversion_status() {
+        ConversionStatus::DecryptionInProgress => ("decrypt", 0..total - done),
+        ConversionStatus::ReencryptionInProgress => ("re-encrypt", done..total),
+        _ => ("encrypt", done..total),
     };
     say(&format!(
-        "would {word} in place {:#014x}..{:#014x}, {} bytes, metadata and log left out",
-        range.start,
-        range.end,
-        range.end - range.start
+        "would {word} in place, metadata left out, these bytes of the volume:"
     ));
+    say(&plan::line(&range, "everything"));
 }

@@ -8,14 +8,14 @@ use std::sync::Mutex;
 
 use anyhow::{Context as _, Result, bail};
 use fve::io::{FileDevice, ReadAt, WriteAt};
-use fve::{Context, CreateOptions, NewProtector};
+use fve::{CreateOptions, NewProtector};
 
 use super::confirm::ConfirmArgs;
 use super::method::Method;
 use super::new_protector::NewProtectorArgs;
 use super::target::{TargetArgs, open_to_read};
 use super::work::{Outcome, Work, WorkArgs};
-use crate::system::{file_time, system_rng};
+use crate::system::Fresh;
 use crate::terminal::{note, say, word};
 
 /// `claviger volume create`
@@ -65,11 +65,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         work: Mutex::new(work),
     };
     let make = |device: &dyn WriteAt| -> Result<()> {
-        let mut rng = system_rng();
-        let mut ctx = Context {
-            now: file_time(),
-            rng: &mut rng,
-        };
+        let mut fresh = Fresh::new();
+        let ctx = &mut fresh.context();
         let options = CreateOptions {
             method: args.method.into(),
             description: args.description.as_deref(),
@@ -77,13 +74,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             used_space_only: args.used_space_only,
             ..CreateOptions::default()
         };
-        let volume = fve::create(device, &watched, &options, &mut ctx)
+        let volume = fve::create(device, &watched, &options, ctx)
             .with_context(|| format!("{} cannot become a BitLocker volume", args.from.display()))?;
         watched.end();
-        for added in protectors.add(&volume, &mut ctx)? {
+        for added in protectors.add(&volume, ctx)? {
             note(&format!("added: {} {}", word(&added.1), added.0));
         }
-        volume.resume(&mut ctx).context("switching protection on")
+        volume.resume(ctx).context("switching protection on")
     };
     let made = if is_block(path) {
         onto_device(args, watched.size, make)

@@ -61,12 +61,19 @@ impl Secret {
     /// # Errors
     /// When nothing of it opens the volume.
     pub(super) fn unlock<D: ReadAt>(&self, open: impl Fn() -> Result<Volume<D>>) -> Result<UnlockedVolume<D>> {
-        let one = |credential: &Credential<'_>| open()?.unlock(credential).context("the volume does not open");
+        self.attempt(|credential| open()?.unlock(credential).context("the volume does not open"))
+    }
+
+    /// Tries each candidate until one is not wrong.
+    ///
+    /// # Errors
+    /// What the attempt says; of several wrong ones, how many there were.
+    pub(super) fn attempt<T>(&self, mut attempt: impl FnMut(&Credential<'_>) -> Result<T>) -> Result<T> {
         match self {
             Self::RecoveryPasswords(passwords) => {
                 let mut failed = None;
                 for password in passwords {
-                    match one(&Credential::RecoveryPassword(password)) {
+                    match attempt(&Credential::RecoveryPassword(password)) {
                         Err(error) if is_wrong(&error) => failed = Some(error),
                         other => return other,
                     }
@@ -78,10 +85,10 @@ impl Secret {
                     failed
                 })
             }
-            Self::Passphrase(passphrase) => one(&Credential::Passphrase(passphrase)),
-            Self::ExternalKey(key) => one(&Credential::ExternalKey(key)),
-            Self::ClearKey => one(&Credential::ClearKey),
-            Self::MasterKey(key) => one(&Credential::Vmk(key)),
+            Self::Passphrase(passphrase) => attempt(&Credential::Passphrase(passphrase)),
+            Self::ExternalKey(key) => attempt(&Credential::ExternalKey(key)),
+            Self::ClearKey => attempt(&Credential::ClearKey),
+            Self::MasterKey(key) => attempt(&Credential::Vmk(key)),
         }
     }
 }

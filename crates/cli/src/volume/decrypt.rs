@@ -1,14 +1,14 @@
 //! `claviger volume decrypt`.
 
 use anyhow::{Context as _, Result};
-use fve::{Context, ConversionStatus};
+use fve::ConversionStatus;
 
 use super::confirm::ConfirmArgs;
 use super::conversion::{carry_on, tell_rehearsed, tell_way};
 use super::credential::CredentialArgs;
 use super::target::TargetArgs;
 use super::work::{Outcome, WorkArgs};
-use crate::system::{file_time, system_rng};
+use crate::system::Fresh;
 use crate::terminal::say;
 
 /// `claviger volume decrypt`
@@ -35,21 +35,18 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         );
         args.confirm.ask(&consequence)?;
     }
-    let mut rng = system_rng();
-    let mut ctx = Context {
-        now: file_time(),
-        rng: &mut rng,
-    };
+    let mut fresh = Fresh::new();
+    let ctx = &mut fresh.context();
     if volume.conversion_status() != ConversionStatus::FullyDecrypted {
-        volume.begin_decryption(&mut ctx)?;
+        volume.begin_decryption(ctx)?;
     }
     if target.is_plan() {
         tell_rehearsed(&target)?;
-        tell_way(&volume, false);
+        tell_way(&volume);
         say("would write the file system's own header back and remove metadata and log");
         return Ok(Outcome::Done);
     }
-    let outcome = carry_on(&volume, &mut ctx, &args.work, "decrypting")?;
+    let outcome = carry_on(&volume, ctx, &args.work, "decrypting")?;
     if outcome == Outcome::Done {
         volume.deinitialise().context("taking the metadata off")?;
         say(&format!("{} is plain", target.path().display()));

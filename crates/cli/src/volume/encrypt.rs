@@ -13,7 +13,7 @@ use super::secret_out::Place;
 use super::target::{Device, Target, TargetArgs};
 use super::work::{Outcome, WorkArgs};
 use crate::secret;
-use crate::system::{file_time, system_rng};
+use crate::system::Fresh;
 use crate::terminal::{note, say, word};
 
 /// `claviger volume encrypt`
@@ -40,34 +40,31 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let target = args.target.open()?;
-    let mut rng = system_rng();
-    let mut ctx = Context {
-        now: file_time(),
-        rng: &mut rng,
-    };
+    let mut fresh = Fresh::new();
+    let ctx = &mut fresh.context();
     let is_fve = fve::is_fve(target.bytes()).with_context(|| format!("reading {}", target.path().display()))?;
     let volume = if is_fve {
-        begun(args, &target, &mut ctx)?
+        begun(args, &target, ctx)?
     } else {
-        fresh(args, &target, &mut ctx)?
+        plain(args, &target, ctx)?
     };
-    begin(args, &volume, &mut ctx)?;
+    begin(args, &volume, ctx)?;
     if target.is_plan() {
         tell_rehearsed(&target)?;
-        tell_way(&volume, true);
+        tell_way(&volume);
         return Ok(Outcome::Done);
     }
-    let outcome = carry_on(&volume, &mut ctx, &args.work, "encrypting")?;
+    let outcome = carry_on(&volume, ctx, &args.work, "encrypting")?;
     if outcome == Outcome::Done {
         // Until here the clear key lies on the volume, so that the work goes on without a secret.
-        volume.resume(&mut ctx).context("switching protection on")?;
+        volume.resume(ctx).context("switching protection on")?;
         say(&format!("{} is fully encrypted and protected", target.path().display()));
     }
     Ok(outcome)
 }
 
 /// A plain volume gets metadata, keys and protectors. Nothing is encrypted before each secret is durable in its file.
-fn fresh(args: &Args, target: &Target, ctx: &mut Context<'_>) -> Result<UnlockedVolume<Device>> {
+fn plain(args: &Args, target: &Target, ctx: &mut Context<'_>) -> Result<UnlockedVolume<Device>> {
     if args.credential.read()?.is_some() {
         bail!(
             "{} is a plain volume: there is nothing that a credential opens",

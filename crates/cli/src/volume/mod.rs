@@ -13,12 +13,17 @@ mod encrypt;
 mod export;
 mod in_use;
 mod info;
+mod metadata;
 mod method;
 mod new_protector;
 mod plan;
 mod protectors;
+mod reencrypt;
+mod repair;
+mod rotate_master_key;
 mod secret_out;
 mod target;
+mod wipe;
 mod work;
 
 use work::{Outcome, STOPPED};
@@ -36,6 +41,8 @@ pub(crate) enum Command {
     Encrypt(encrypt::Args),
     /// Decrypt a volume in place and take its metadata off; goes on where an earlier run stopped
     Decrypt(decrypt::Args),
+    /// Give an encrypted volume another key, and another method if wanted, in place
+    Reencrypt(reencrypt::Args),
     /// Let an unfinished conversion stand still, readable for every program
     Pause(conversion::PauseArgs),
     /// Carry a paused or interrupted conversion to its end
@@ -43,6 +50,16 @@ pub(crate) enum Command {
     /// The ways in: list, add, remove, suspend, resume, rotate
     #[command(subcommand)]
     Protectors(protectors::Command),
+    /// Give a volume a new master key; passwords and keys stay
+    RotateMasterKey(rotate_master_key::Args),
+    /// Overwrite free space, where old plain text may lie
+    WipeFreeSpace(wipe::Args),
+    /// Back up and restore the 64 KiB without which a volume is noise
+    #[command(subcommand)]
+    Metadata(metadata::Command),
+    /// When a drive will not open: look, copy, mend, take back
+    #[command(subcommand)]
+    Repair(repair::Command),
     /// Write the whole plain text of a volume to a file or to standard output
     Export(export::Args),
 }
@@ -58,6 +75,11 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Create(args) => create::run(args),
         Command::Encrypt(args) => encrypt::run(args),
         Command::Decrypt(args) => decrypt::run(args),
+        Command::Reencrypt(args) => reencrypt::run(args),
+        Command::RotateMasterKey(args) => rotate_master_key::run(args).map(done),
+        Command::WipeFreeSpace(args) => wipe::run(args),
+        Command::Metadata(command) => metadata::run(command).map(done),
+        Command::Repair(command) => repair::run(command),
         Command::Pause(args) => conversion::pause(args).map(done),
         Command::Resume(args) => conversion::resume(args),
         Command::Protectors(command) => protectors::run(command).map(done),

@@ -160,16 +160,21 @@ impl Map {
 pub(super) fn tell(ranges: &[Range<u64>], map: &Map) {
     say("would change these bytes of the volume:");
     for (range, name) in map.name(ranges) {
-        say(&format!(
-            "  {:#014x}..{:#014x} {:>14} bytes  {name}",
-            range.start,
-            range.end,
-            range.end - range.start
-        ));
+        say(&line(&range, name));
     }
     if ranges.is_empty() {
         say("  none");
     }
+}
+
+/// A byte range on one line.
+pub(super) fn line(range: &Range<u64>, name: &str) -> String {
+    format!(
+        "  {:#012x}..{:#012x} {:>13} bytes  {name}",
+        range.start,
+        range.end,
+        range.end - range.start
+    )
 }
 
 #[cfg(test)]

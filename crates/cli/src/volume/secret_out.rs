@@ -82,6 +82,17 @@ impl Place {
         }
     }
 
+    /// Writes bytes that are no text, to a file only.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), and for standard output.
+    pub(super) fn write_bytes(self, bytes: &[u8]) -> Result<()> {
+        if matches!(self, Self::Stdout) {
+            bail!("this goes to a file, not to standard output");
+        }
+        self.write(bytes)
+    }
+
     /// Writes the secret; once this returns it is durable. A file has mode 0600 and replaces nothing.
     ///
     /// # Errors

@@ -112,6 +112,14 @@ pub(super) fn open_to_read(path: &Path) -> Result<FileDevice> {
     FileDevice::from_file(open_locked(path, false)?).with_context(|| format!("opening {}", path.display()))
 }
 
+/// Opens a file for writing, as [`TargetArgs::open`] does.
+///
+/// # Errors
+/// When it cannot be opened, is mounted or in use, or another claviger works on it.
+pub(super) fn open_to_write(path: &Path) -> Result<FileDevice> {
+    FileDevice::from_file(open_locked(path, true)?).with_context(|| format!("opening {}", path.display()))
+}
+
 fn open_locked(path: &Path, write: bool) -> Result<File> {
     let opening = || format!("opening {}", path.display());
     let metadata = std::fs::metadata(path).with_context(opening)?;

@@ -1,9 +1,8 @@
 //! `claviger volume protectors add`.
 
 use anyhow::{Result, bail};
-use fve::Context;
 
-use crate::system::{file_time, system_rng};
+use crate::system::Fresh;
 use crate::terminal::{note, word};
 use crate::volume::conversion::tell_rehearsed;
 use crate::volume::credential::CredentialArgs;
@@ -29,12 +28,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if protectors.is_empty() {
         bail!("nothing to add: name --recovery-password-out, --startup-key-out or --new-passphrase-file");
     }
-    let mut rng = system_rng();
-    let mut ctx = Context {
-        now: file_time(),
-        rng: &mut rng,
-    };
-    let added = protectors.add(&volume, &mut ctx)?;
+    let mut fresh = Fresh::new();
+    let ctx = &mut fresh.context();
+    let added = protectors.add(&volume, ctx)?;
     if target.is_plan() {
         return tell_rehearsed(&target);
     }

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use fve::{Context, ProtectorKind};
+use fve::ProtectorKind;
 
 use super::of_kind;
-use crate::system::{file_time, system_rng};
+use crate::system::Fresh;
 use crate::terminal::say;
 use crate::volume::conversion::tell_rehearsed;
 use crate::volume::credential::CredentialArgs;
@@ -38,12 +38,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         ProtectorKind::Passphrase,
     )?;
     let passphrase = read_new_passphrase(&args.new_passphrase_file)?;
-    let mut rng = system_rng();
-    let mut ctx = Context {
-        now: file_time(),
-        rng: &mut rng,
-    };
-    volume.change_passphrase(&mut ctx, id, &passphrase)?;
+    let mut fresh = Fresh::new();
+    let ctx = &mut fresh.context();
+    volume.change_passphrase(ctx, id, &passphrase)?;
     if target.is_plan() {
         return tell_rehearsed(&target);
     }

@@ -45,7 +45,7 @@ pub(super) fn run(command: &Command) -> Result<()> {
 }
 
 /// Finds a protector by its GUID or the beginning of it.
-fn find<'a>(protectors: &'a [ProtectorInfo], id: &str) -> Result<&'a ProtectorInfo> {
+pub(super) fn find<'a>(protectors: &'a [ProtectorInfo], id: &str) -> Result<&'a ProtectorInfo> {
     let wanted = id.trim_start_matches('{').trim_end_matches('}').to_uppercase();
     if wanted.is_empty() || !wanted.chars().all(|c| c.is_ascii_hexdigit() || c == '-') {
         bail!("{id:?} is not a protector's GUID, nor the beginning of one");

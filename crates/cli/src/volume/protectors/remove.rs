@@ -1,10 +1,10 @@
 //! `claviger volume protectors remove`.
 
 use anyhow::Result;
-use fve::{Context, ProtectorKind};
+use fve::ProtectorKind;
 
 use super::find;
-use crate::system::{file_time, system_rng};
+use crate::system::Fresh;
 use crate::terminal::{say, word};
 use crate::volume::confirm::ConfirmArgs;
 use crate::volume::conversion::tell_rehearsed;
@@ -40,12 +40,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
             protector.id
         ))?;
     }
-    let mut rng = system_rng();
-    let mut ctx = Context {
-        now: file_time(),
-        rng: &mut rng,
-    };
-    volume.remove_protector(&mut ctx, protector.id)?;
+    let mut fresh = Fresh::new();
+    let ctx = &mut fresh.context();
+    volume.remove_protector(ctx, protector.id)?;
     if target.is_plan() {
         return tell_rehearsed(&target);
     }

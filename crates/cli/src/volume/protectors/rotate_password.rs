@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use fve::{Context, ProtectorKind, RecoveryPassword};
+use fve::{ProtectorKind, RecoveryPassword};
 
 use super::of_kind;
-use crate::system::{file_time, system_rng};
+use crate::system::Fresh;
 use crate::terminal::note;
 use crate::volume::conversion::tell_rehearsed;
 use crate::volume::credential::CredentialArgs;
@@ -39,16 +39,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
         ProtectorKind::RecoveryPassword,
     )?;
     let place = Place::reserve(&args.recovery_password_out, target.is_plan())?;
-    let mut rng = system_rng();
-    let mut ctx = Context {
-        now: file_time(),
-        rng: &mut rng,
-    };
+    let mut fresh = Fresh::new();
+    let ctx = &mut fresh.context();
     // Add, keep, remove: whatever instant the power fails at, a password that someone holds opens the volume.
     let password = RecoveryPassword::generate(ctx.rng);
-    let new = volume.add_recovery_password(&mut ctx, Some(&password), None)?;
+    let new = volume.add_recovery_password(ctx, Some(&password), None)?;
     write_password(&volume, new, place)?;
-    volume.remove_protector(&mut ctx, old)?;
+    volume.remove_protector(ctx, old)?;
     if target.is_plan() {
         return tell_rehearsed(&target);
     }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use fve::Context;
 
-use crate::system::{file_time, system_rng};
+use crate::system::Fresh;
 use crate::terminal::say;
 use crate::volume::conversion::tell_rehearsed;
 use crate::volume::credential::CredentialArgs;
@@ -57,12 +57,9 @@ fn change(
     let target = target.open()?;
     target.volume()?;
     let volume = target.unlock(&credential.read()?)?;
-    let mut rng = system_rng();
-    let mut ctx = Context {
-        now: file_time(),
-        rng: &mut rng,
-    };
-    change(&volume, &mut ctx)?;
+    let mut fresh = Fresh::new();
+    let ctx = &mut fresh.context();
+    change(&volume, ctx)?;
     if target.is_plan() {
         return tell_rehearsed(&target);
     }

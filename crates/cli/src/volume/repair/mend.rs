@@ -1,0 +1,72 @@
+//! `claviger volume repair mend`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+
+use super::{LookArgs, RescueArgs, stopped};
+use crate::system::Fresh;
+use crate::terminal::{note, say};
+use crate::volume::confirm::ConfirmArgs;
+use crate::volume::credential::CredentialArgs;
+use crate::volume::secret_out::Place;
+use crate::volume::target::TargetArgs;
+use crate::volume::work::{Outcome, WorkArgs};
+
+/// `claviger volume repair mend`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    look: LookArgs,
+    #[command(flatten)]
+    rescue: RescueArgs,
+    #[command(flatten)]
+    credential: CredentialArgs,
+    /// New file for what is overwritten, so that `repair undo` can put it back
+    #[arg(long, value_name = "FILE", required_unless_present = "plan")]
+    undo_file: Option<PathBuf>,
+    #[command(flatten)]
+    confirm: ConfirmArgs,
+    #[command(flatten)]
+    work: WorkArgs,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    let undo_file = args.undo_file.as_ref();
+    let place = undo_file
+        .map(|path| Place::reserve(path, args.target.plan))
+        .transpose()?;
+    let target = args.target.open()?;
+    let Some(findings) = args.look.look(target.bytes(), &args.work)? else {
+        return Ok(stopped());
+    };
+    let rescued = args
+        .rescue
+        .open(&Arc::new(target.device()), &findings, &args.credential.read()?)?;
+    rescued.proof().notes.iter().for_each(|line| note(line));
+    let plan = rescued.plan();
+    if plan.steps.is_empty() {
+        say("there is nothing to mend");
+        return Ok(Outcome::Done);
+    }
+    let out = if target.is_plan() { say } else { note };
+    plan.describe().iter().for_each(|line| out(line));
+    if !target.is_plan() {
+        args.confirm
+            .ask(&format!("{} will be changed in these places", target.path().display()))?;
+    }
+    if let Some(place) = place {
+        place.write_bytes(&rescued.undo().to_bytes())?;
+    }
+    let mut fresh = Fresh::new();
+    rescued.apply(&mut fresh.context()).context("mending")?;
+    if target.is_plan() {
+        crate::volume::conversion::tell_rehearsed(&target)?;
+        return Ok(Outcome::Done);
+    }
+    say(&format!("{} is mended", target.path().display()));
+    Ok(Outcome::Done)
+}
