@@ -38,7 +38,10 @@ pub mod time;
 mod volume;
 
 pub use context::Context;
-pub use convert::{ConversionMode, Progress, ReencryptOptions, Reencryption};
+pub use convert::{
+    AdoptionPlan, ConversionMode, ConversionOperation, ConversionPlan, LogPlace, Progress, ReencryptOptions,
+    Reencryption, WipeProgress,
+};
 pub use error::Error;
 pub use evidence::{EvidenceContents, EvidenceError, Proven, evidence_contents, verify};
 pub use format::EncryptionMethod;

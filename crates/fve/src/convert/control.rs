@@ -4,6 +4,7 @@ use super::log::{ConversionMode, page};
 use super::reencrypt::REENCRYPTING;
 use crate::Error;
 use crate::context::Context;
+use crate::format::EncryptionMethod;
 use crate::format::constants::state as number;
 use crate::io::WriteAt;
 use crate::volume::{ConversionStatus, State, UnlockedVolume};
@@ -17,7 +18,10 @@ impl<D: WriteAt> UnlockedVolume<D> {
             ConversionStatus::EncryptionInProgress => Ok(()),
             ConversionStatus::FullyEncrypted => Err(Error::InvalidState("the volume is fully encrypted")),
             status if status.is_reencryption() => Err(Error::InvalidState(REENCRYPTING)),
-            ConversionStatus::EncryptionPaused => self.set_states(state, ctx, number::SWITCHING, number::ENCRYPTED),
+            ConversionStatus::EncryptionPaused if self.method.can_create() => {
+                self.set_states(state, ctx, number::SWITCHING, number::ENCRYPTED)
+            }
+            _ if !self.method.can_create() => Err(Error::Unsupported(EncryptionMethod::READ_ONLY)),
             _ => {
                 let log = Self::log_of(state)?;
                 self.write_view(state, log.page, &page(state.metadata.dataset.volume, mode))?;

@@ -13,14 +13,20 @@
 //! volume is paused or finished it holds nothing but its first page, so other
 //! readers see an ordinary file.
 
+mod adopt;
 mod control;
 mod lap;
 pub(crate) mod log;
 mod plan;
+mod plans;
 pub(crate) mod record;
 mod reencrypt;
 mod step;
+mod wipe;
 
+pub use adopt::{AdoptionPlan, LogPlace};
 pub use log::ConversionMode;
+pub use plans::{ConversionOperation, ConversionPlan};
 pub use reencrypt::{ReencryptOptions, Reencryption};
 pub use step::Progress;
+pub use wipe::WipeProgress;

@@ -14,20 +14,24 @@ use crate::format::write::wrapped;
 use crate::format::{Datum, EncryptionMethod, Metadata};
 use crate::io::WriteAt;
 use crate::keychain::{Credential, is_sector_key};
-use crate::volume::{ConversionStatus, Edit, UnlockedVolume, Volume};
+use crate::volume::{ConversionStatus, Edit, MasterKeyRotation, UnlockedVolume, Volume};
 
 /// How a volume is to be re-encrypted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReencryptOptions {
+#[derive(Clone, Copy, Debug)]
+pub struct ReencryptOptions<'a> {
     /// `Full`, the default, leaves nothing on the disk that the old key opens. `UsedSpaceOnly` leaves free space as it
     /// is: whoever has the old key can still read old content there.
     pub mode: ConversionMode,
+    /// Also give the volume a new master key, before all else. Together they revoke every old secret together with
+    /// every old copy of the metadata.
+    pub new_master_key: Option<MasterKeyRotation<'a>>,
 }
 
-impl Default for ReencryptOptions {
+impl Default for ReencryptOptions<'_> {
     fn default() -> Self {
         Self {
             mode: ConversionMode::Full,
+            new_master_key: None,
         }
     }
 }
@@ -86,26 +90,30 @@ impl<D: WriteAt> UnlockedVolume<D> {
     ///
     /// # Errors
     /// [`Error::InvalidState`] unless the volume is fully encrypted; [`Error::Unsupported`] for methods that are only
-    /// read and for volumes without a conversion log of ours.
+    /// read and for volumes without a conversion log of ours ([`adopt`](Self::adopt) gives them one); what
+    /// [`rotate_master_key`](Self::rotate_master_key) says. Nothing has been changed then.
     pub fn begin_reencryption(
-        self,
+        mut self,
         ctx: &mut Context<'_>,
         method: EncryptionMethod,
-        options: ReencryptOptions,
+        options: &ReencryptOptions<'_>,
     ) -> Result<Self, Error> {
         if !method.can_create() {
             return Err(Error::Unsupported(EncryptionMethod::READ_ONLY));
         }
         let from = self.method();
+        self.recover(ctx)?;
+        match self.conversion_status() {
+            ConversionStatus::FullyEncrypted => {}
+            status if status.is_reencryption() => return Err(Error::InvalidState(REENCRYPTING)),
+            _ => return Err(Error::InvalidState("only a fully encrypted volume is re-encrypted")),
+        }
+        let log = Self::log_of(&self.state())?;
+        if let Some(rotation) = &options.new_master_key {
+            self.rotate_master_key(ctx, rotation)?;
+        }
         {
             let state = &mut *self.write_state();
-            self.recover_state(state, ctx)?;
-            match self.status_of(state) {
-                ConversionStatus::FullyEncrypted => {}
-                status if status.is_reencryption() => return Err(Error::InvalidState(REENCRYPTING)),
-                _ => return Err(Error::InvalidState("only a fully encrypted volume is re-encrypted")),
-            }
-            let log = Self::log_of(state)?;
             self.write_view(state, log.page, &page(state.metadata.dataset.volume, options.mode))?;
             self.device.flush()?;
             self.update_state(state, ctx, |edit| edit.begin_reencryption(from, method))?;
@@ -150,7 +158,7 @@ impl Edit<'_, '_> {
     pub(super) fn end_reencryption(&mut self) -> Result<(), Error> {
         let way = Reencryption::find(&self.datums, 0).ok_or(Error::NoKeys)?;
         self.datums
-            .retain(|datum| !is_ours(datum) && !(datum.role == role::PREVIOUS_FVEK && is_sector_key(datum)));
+            .retain(|datum| !(is_ours(datum) || (datum.role == role::PREVIOUS_FVEK && is_sector_key(datum))));
         let next = self
             .datums
             .iter_mut()

@@ -5,14 +5,15 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
+use super::adopt;
 use super::log::{ConversionMode, Direction, LogArea, PAGE_LEN, read_page};
 use super::plan::{Chunk, Terrain};
 use super::record::{Pending, Record};
 use crate::Error;
 use crate::context::Context;
 use crate::format::constants::state as number;
+use crate::inner;
 use crate::io::{ReadAt, WriteAt};
-use crate::ntfs;
 use crate::volume::{ConversionStatus, State, UnlockedVolume, normalise};
 
 /// How far a conversion has come.
@@ -82,13 +83,9 @@ impl<D: WriteAt> UnlockedVolume<D> {
     fn next_chunks(&self, state: &mut State, log: &LogArea, direction: Direction) -> Result<Vec<Chunk>, Error> {
         let used_only = direction != Direction::Decrypt && self.mode_of(state, log)? == ConversionMode::UsedSpaceOnly;
         if used_only && state.used.is_none() {
-            state.used = Some(self.used_ranges(state, log)?);
+            state.used = Some(self.used_ranges(state, Some(log))?);
         }
-        let mut reserved = self.geometry.metadata.to_vec();
-        reserved.push(log.ring.clone());
-        // The outer header: its content lives in the relocated header.
-        reserved.push(0..self.outer_header());
-        let reserved = normalise(reserved);
+        let reserved = self.reserved(log);
         let terrain = Terrain {
             first: self.outer_header(),
             size: self.geometry.size,
@@ -128,8 +125,12 @@ impl<D: WriteAt> UnlockedVolume<D> {
             if direction == Direction::Reencrypt {
                 edit.end_reencryption()?;
             }
+            // On a volume made by others nothing of ours stays in the metadata.
+            edit.datums.retain(|datum| !adopt::is_ours(datum));
             Ok(())
-        })
+        })?;
+        state.log = self.log_area(state).filter(|area| area == log);
+        Ok(())
     }
 
     /// Leaves zeros, in the encryption of their place, where the records were.
@@ -148,22 +149,18 @@ impl<D: WriteAt> UnlockedVolume<D> {
         }
         Ok(self.device.flush()?)
     }
+}
 
-    /// What the inner file system uses, and what lies outside of it.
-    fn used_ranges(&self, state: &State, log: &LogArea) -> Result<Vec<Range<u64>>, Error> {
-        let view = StateView { volume: self, state };
-        let info = ntfs::probe(&view)?;
-        let mut used = ntfs::used_extents(&view)?;
-        let end = info.total_sectors.saturating_mul(info.bytes_per_sector.into());
-        used.extend([
-            self.geometry.header.clone(),
-            log.page..log.page + PAGE_LEN,
-            end..self.geometry.size,
-        ]);
+impl<D: ReadAt> UnlockedVolume<D> {
+    /// What the inner file system uses, what lies outside of it, and what of ours is converted with it.
+    pub(super) fn used_ranges(&self, state: &State, log: Option<&LogArea>) -> Result<Vec<Range<u64>>, Error> {
+        let mut used = inner::used_extents(&StateView { volume: self, state })?;
+        used.push(self.geometry.header.clone());
+        used.extend(log.map(|log| log.page..log.page + PAGE_LEN));
         Ok(normalise(used))
     }
 
-    fn mode_of(&self, state: &State, log: &LogArea) -> Result<ConversionMode, Error> {
+    pub(super) fn mode_of(&self, state: &State, log: &LogArea) -> Result<ConversionMode, Error> {
         let mut page = [0; 512];
         self.read_view(state, log.page, &mut page)?;
         read_page(&page, state.metadata.dataset.volume).ok_or(Error::InvalidState("the conversion log is damaged"))
@@ -171,12 +168,10 @@ impl<D: WriteAt> UnlockedVolume<D> {
 
     pub(super) fn log_of(state: &State) -> Result<LogArea, Error> {
         state.log.clone().ok_or(Error::Unsupported(
-            "converting a volume without a conversion log of ours",
+            "converting a volume without a conversion log of ours: it has to be adopted first",
         ))
     }
-}
 
-impl<D: ReadAt> UnlockedVolume<D> {
     /// What the present or last encryption takes in; `None` on a volume without a conversion log of ours.
     ///
     /// # Errors
@@ -225,16 +220,22 @@ impl<D: ReadAt> UnlockedVolume<D> {
     }
 
     /// Length of the part of the device whose content is relocated.
-    pub(super) fn outer_header(&self) -> u64 {
+    pub(crate) fn outer_header(&self) -> u64 {
         self.geometry.header.end - self.geometry.header.start
+    }
+
+    /// Where a log of ours would be.
+    fn log_area(&self, state: &State) -> Option<LogArea> {
+        let (sector_size, size) = (self.geometry.sector_size, self.geometry.size);
+        match adopt::log_place(&state.metadata) {
+            Some((offset, len)) => LogArea::at(offset, len, sector_size, size),
+            None => LogArea::new(&self.geometry.extended?, sector_size, size),
+        }
     }
 
     /// Finds our log, and in it the chunk that a crash interrupted.
     pub(crate) fn find_log(&self, state: &mut State) -> io::Result<()> {
-        let area = self
-            .geometry
-            .extended
-            .and_then(|extended| LogArea::new(&extended, self.geometry.sector_size, self.geometry.size));
+        let area = self.log_area(state);
         let Some(area) = area.filter(|_| self.eow.is_none()) else {
             return Ok(());
         };
@@ -293,9 +294,9 @@ fn direction_of(status: ConversionStatus) -> Option<Direction> {
 }
 
 /// The inner view while the state is held.
-struct StateView<'a, D> {
-    volume: &'a UnlockedVolume<D>,
-    state: &'a State,
+pub(super) struct StateView<'a, D> {
+    pub(super) volume: &'a UnlockedVolume<D>,
+    pub(super) state: &'a State,
 }
 
 impl<D: ReadAt> ReadAt for StateView<'_, D> {

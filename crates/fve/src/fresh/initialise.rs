@@ -1,6 +1,7 @@
 //! Putting BitLocker over an existing file system in place, and taking it off again.
 
 use std::io;
+use std::ops::Range;
 
 use super::layout::{Layout, Placement};
 use super::parts::{Parts, Plan};
@@ -66,7 +67,7 @@ pub fn initialise<D: WriteAt>(
         plan.apply(&device)?;
         device.flush()?;
     }
-    copy_header(&device, 0, layout.regions.header, 0)?;
+    copy_header(&device, 0..HEADER_LEN, layout.regions.header, 0)?;
     let volume = Volume::from_parts(device, parts.boot, parts.metadata.clone())?;
     let log = volume
         .geometry
@@ -94,7 +95,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
         }
         let header = self.geometry.header.start;
         let sector = u64::from(self.sector_size());
-        copy_header(&self.device, header, 0, sector)?;
+        copy_header(&self.device, header..self.geometry.header.end, 0, sector)?;
         let mut first = vec![0; self.sector_size() as usize];
         self.device.read_at(header, &mut first)?;
         self.device.write_at(0, &first)?;
@@ -110,9 +111,10 @@ impl<D: WriteAt> UnlockedVolume<D> {
 }
 
 /// Copies the header from one place to another, leaving out its first `skip` bytes.
-fn copy_header(device: &dyn WriteAt, from: u64, to: u64, skip: u64) -> Result<(), Error> {
-    let mut header = vec![0; usize::try_from(HEADER_LEN - skip).map_err(io::Error::other)?];
-    device.read_at(from + skip, &mut header)?;
+fn copy_header(device: &dyn WriteAt, from: Range<u64>, to: u64, skip: u64) -> Result<(), Error> {
+    let len = from.end - from.start - skip;
+    let mut header = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+    device.read_at(from.start + skip, &mut header)?;
     device.write_at(to + skip, &header)?;
     Ok(device.flush()?)
 }

@@ -103,6 +103,16 @@ pub fn plan_log(view: &dyn ReadAt, log_len: u64, now: FileTime) -> Result<Reserv
     })
 }
 
+/// Refuses a file system that was not left in order: its bitmap may not say what is in use.
+///
+/// # Errors
+/// [`NtfsError::Dirty`] above all.
+pub fn check_clean(inner: &dyn ReadAt) -> Result<(), NtfsError> {
+    let volume = Volume::open(inner)?;
+    let tree = reserve::Tree::open(&volume)?;
+    clean::check(&volume, &tree.root, &tree.upcase)
+}
+
 /// Removes our files and frees their clusters, and those of Windows named in the
 /// same way (`FVE2.{…}`), once the volume is fully decrypted; does nothing where there are none.
 /// The directory `System Volume Information` stays. May be repeated after a crash.

@@ -21,6 +21,7 @@ pub use copies::CopyInfo;
 pub(crate) use geometry::normalise;
 pub use info::VolumeInfo;
 pub use open::{Volume, is_fve};
+pub(crate) use plan::touched;
 pub use plan::{MetadataTouched, ProtectorSummary};
 pub use restore::{BootSectorPlan, RestorePlan, RestoreRefusal, restore_metadata, restore_metadata_plan};
 pub use rotate_vmk::{MasterKeyRotation, MasterKeyRotationPlan, ProtectorKey};

@@ -82,7 +82,7 @@ pub(super) fn area_len(len: usize) -> usize {
 }
 
 /// What one metadata update with `len` bytes of datums would touch.
-pub(super) fn touched(state: &State, len: usize) -> Result<MetadataTouched, Error> {
+pub(crate) fn touched(state: &State, len: usize) -> Result<MetadataTouched, Error> {
     let needed = area_len(len);
     if needed > METADATA_LEN {
         return Err(Error::MetadataFull { needed });

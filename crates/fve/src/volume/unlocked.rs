@@ -28,7 +28,7 @@ pub struct UnlockedVolume<D> {
     pub(super) boot: BootSector,
     pub(crate) geometry: Geometry,
     pub(crate) vmk: VolumeMasterKey,
-    pub(super) method: EncryptionMethod,
+    pub(crate) method: EncryptionMethod,
     pub(crate) cipher: SectorCipher,
     /// While a volume is re-encrypted: the key that the sectors behind the watermark still have.
     previous: Option<SectorCipher>,
@@ -41,7 +41,7 @@ pub(crate) struct State {
     pub(crate) metadata: Metadata,
     pub(super) copies: [CopyInfo; 3],
     /// Ranges of the inner view that read as zeros; sorted, apart.
-    pub(super) zero: Vec<Range<u64>>,
+    pub(crate) zero: Vec<Range<u64>>,
     /// Our conversion log, if there is one.
     pub(crate) log: Option<LogArea>,
     /// Chunks in the log that the watermark does not cover yet.
@@ -54,7 +54,7 @@ pub(crate) struct State {
     /// What the inner file system uses, as last looked up; forgotten at every write.
     pub(crate) used: Option<Vec<Range<u64>>>,
     /// A metadata update failed half-way: what is on disk is not known.
-    pub(super) stale: bool,
+    pub(crate) stale: bool,
 }
 
 /// What sectors are encrypted with.
