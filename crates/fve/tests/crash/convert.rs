@@ -5,13 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use fve::io::WriteAt;
-use fve::{ConversionMode, ConversionStatus, Error, ProtectorKind, RecoveryPassword, UnlockedVolume};
+use fve::{ConversionMode, ConversionStatus, Error, UnlockedVolume};
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::protect;
 use crate::recorder::{Event, Fault, Recorder, Write};
 use crate::run::{self, Cut, Scenario, Trace};
-use crate::secrets::{self, Protectors, Secret};
+use crate::secrets::{self, Protectors};
 use crate::shape::{Shape, Start, ctx};
 
 /// What a script may do besides converting.
@@ -281,30 +282,7 @@ impl<'a> Player<'a> {
 
     fn change_protectors(&mut self, volume: &UnlockedVolume<&Recorder>, rng: &mut ChaCha8Rng) -> Result<(), Error> {
         let mut next = self.states.last().unwrap().clone();
-        let old = next.of(|secret| matches!(secret, Secret::Recovery(_))).unwrap();
-        // A new password costs a stretch to check: mostly the suspension changes.
-        match rng.random_range(0..8) {
-            0 => {
-                let (id, password) = volume.rotate_recovery_password(&mut ctx(rng), old.0)?;
-                next.remove(old.0);
-                next.0.push((id, Secret::Recovery(password)));
-            }
-            1 => {
-                let password = RecoveryPassword::generate(rng);
-                let id = volume.add_recovery_password(&mut ctx(rng), Some(&password), None)?;
-                next.0.push((id, Secret::Recovery(password)));
-            }
-            _ if next.of(|secret| matches!(secret, Secret::Clear)).is_some() => {
-                volume.resume(&mut ctx(rng))?;
-                next.0.retain(|(_, secret)| !matches!(secret, Secret::Clear));
-            }
-            _ => {
-                volume.suspend(&mut ctx(rng), None)?;
-                let clear = volume.protectors()?;
-                let clear = clear.iter().find(|info| info.kind == ProtectorKind::ClearKey);
-                next.0.push((clear.unwrap().id, Secret::Clear));
-            }
-        }
+        protect::change(volume, &mut next, rng)?;
         self.states.push(next);
         self.device.note(Event::Done(self.states.len() - 1));
         Ok(())

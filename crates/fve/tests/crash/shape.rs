@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use fve::ntfs::Regions;
+use fve::inner::Regions;
 use fve::{
     Context, ConversionMode, EncryptionMethod, ExternalKey, InitOptions, Passphrase, Placement, ProtectorKind,
     RecoveryPassword, UnlockedVolume, initialise,
@@ -195,7 +195,8 @@ pub(crate) fn equip(volume: &UnlockedVolume<&Recorder>, rng: &mut ChaCha8Rng) ->
 pub(crate) fn noise(shape: &Shape, rng: &mut ChaCha8Rng) -> Disk {
     let mut image = vec![0; shape.size as usize];
     rng.fill_bytes(&mut image);
-    image[..11].copy_from_slice(b"\xEB\x52\x90NTFS    ");
+    // A file system that is known by name and that nobody looks into.
+    image[..11].copy_from_slice(b"\xEB\x52\x90ReFS\0\0\0\0");
     image[0x0B..0x0D].copy_from_slice(&(shape.sector_size as u16).to_le_bytes());
     image[510..512].copy_from_slice(&[0x55, 0xAA]);
     Disk::new(image)
