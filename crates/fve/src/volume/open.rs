@@ -153,8 +153,10 @@ impl<D: ReadAt> Volume<D> {
     fn use_copy(&mut self, metadata: Metadata) -> Result<(), Error> {
         self.geometry = Geometry::new(&self.boot, &metadata, self.device.size())?;
         self.protectors = protectors_of(&metadata)?;
+        // The next change has to know which copies it must not write first.
         for copy in &mut self.copies {
-            copy.current = false;
+            let mut area = vec![0; metadata.area.len()];
+            copy.current = self.device.read_at(copy.offset, &mut area).is_ok() && area == metadata.area;
         }
         self.metadata = metadata;
         Ok(())

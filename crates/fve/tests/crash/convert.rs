@@ -77,7 +77,11 @@ pub(crate) struct Conversion {
 
 impl Conversion {
     pub(crate) fn record(script: &Script, start: Arc<Start>, rng: &mut ChaCha8Rng) -> Self {
-        let image = if script.encrypted { &start.encrypted } else { &start.image };
+        let image = if script.encrypted {
+            &start.encrypted
+        } else {
+            &start.image
+        };
         let recorder = Recorder::new(image.clone());
         let mut player = Player {
             start: &start,
@@ -166,7 +170,9 @@ impl Scenario for Conversion {
         if cut.thorough {
             self.finish(&volume, rng).map_err(told("finishing"))?;
         } else if volume.conversion_status().in_progress() {
-            cut.view.check(&volume).map_err(|loss| format!("after recovery: {loss}"))?;
+            cut.view
+                .check(&volume)
+                .map_err(|loss| format!("after recovery: {loss}"))?;
             for _ in 0..2 {
                 volume.convert_step(&mut ctx(rng)).map_err(told("going on"))?;
             }
@@ -176,7 +182,9 @@ impl Scenario for Conversion {
         if volume.needs_recovery() {
             return Err("it needs recovery after recovery".to_owned());
         }
-        cut.view.check(&volume).map_err(|loss| format!("after going on: {loss}"))?;
+        cut.view
+            .check(&volume)
+            .map_err(|loss| format!("after going on: {loss}"))?;
         self.check_finished(disk, volume.conversion_status())?;
         if cut.thorough && !volume.copies().iter().all(|copy| copy.current) {
             return Err("the metadata copies differ at the end".to_owned());
@@ -226,7 +234,12 @@ impl<'a> Player<'a> {
     }
 
     /// Whether there is more to do.
-    fn act(&mut self, script: &Script, volume: &UnlockedVolume<&Recorder>, rng: &mut ChaCha8Rng) -> Result<bool, Error> {
+    fn act(
+        &mut self,
+        script: &Script,
+        volume: &UnlockedVolume<&Recorder>,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<bool, Error> {
         let status = volume.conversion_status();
         let choice = rng.random_range(0..100);
         match status {

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use fve::io::WriteAt;
-use fve::{
-    Error, ExternalKey, Guid, MasterKeyRotation, Passphrase, ProtectorKind, RecoveryPassword, UnlockedVolume,
-};
+use fve::io::{ReadAt, WriteAt};
+use fve::{Error, ExternalKey, Guid, MasterKeyRotation, Passphrase, ProtectorKind, RecoveryPassword, UnlockedVolume};
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -44,7 +42,7 @@ impl Changes {
         for _ in 0..count {
             let now = states.last().unwrap();
             if kind == Kind::Damaged {
-                damage(&recorder, start, rng);
+                damage(&recorder, start, now, rng);
             }
             let mut volume = secrets::open(&recorder, &[now]).unwrap().0;
             let mut next = now.clone();
@@ -93,7 +91,9 @@ impl Scenario for Changes {
         let (volume, which) = secrets::open(disk, &allowed)?;
         let allowed = &allowed[which..=which];
         if let Some((id, Secret::Recovery(password))) = allowed[0].of(|secret| matches!(secret, Secret::Recovery(_))) {
-            let read = volume.recovery_password(id).map_err(told("reading the password back"))?;
+            let read = volume
+                .recovery_password(id)
+                .map_err(told("reading the password back"))?;
             if read != password {
                 return Err("another password is read back".to_owned());
             }
@@ -107,7 +107,9 @@ impl Scenario for Changes {
             cut.view.check_range(volume, at..at + 16384)
         };
         view(&volume, rng)?;
-        volume.set_description(&mut ctx(rng), "healed").map_err(told("the next change"))?;
+        volume
+            .set_description(&mut ctx(rng), "healed")
+            .map_err(told("the next change"))?;
         drop(volume);
         let (volume, _) = secrets::open(disk, allowed).map_err(|loss| format!("opened again: {loss}"))?;
         if !volume.copies().iter().all(|copy| copy.current) {
@@ -117,15 +119,34 @@ impl Scenario for Changes {
     }
 }
 
-/// Damages one or two of the three copies, as a medium does: durably.
-fn damage(recorder: &Recorder, start: &Start, rng: &mut ChaCha8Rng) {
-    let mut noise = vec![0; 512 * rng.random_range(1..=128)];
-    rng.fill_bytes(&mut noise);
+/// Damages up to two of the three copies, as a medium does: durably. One of them may be what a cut leaves of a newer
+/// copy: sound by its checksum, and with a signature that is not finished.
+fn damage(recorder: &Recorder, start: &Start, now: &Protectors, rng: &mut ChaCha8Rng) {
+    let mut damaged: Vec<Vec<u8>> = Vec::new();
+    for _ in 0..rng.random_range(0..=2) {
+        let mut noise = vec![0; 512 * rng.random_range(1..=128)];
+        rng.fill_bytes(&mut noise);
+        damaged.push(noise);
+    }
+    if let Some(one) = damaged.first_mut().filter(|_| rng.random()) {
+        *one = unsigned(recorder, start, now, rng);
+    }
     let copies = start.shape.regions.metadata;
-    for copy in copies.choose_multiple(rng, 2).take(rng.random_range(0..=2)) {
-        recorder.write_at(*copy, &noise).unwrap();
+    for (copy, content) in copies.choose_multiple(rng, 2).zip(damaged) {
+        recorder.write_at(*copy, &content).unwrap();
     }
     recorder.flush().unwrap();
+}
+
+/// The metadata after one more change, but for the last byte of its signature.
+fn unsigned(recorder: &Recorder, start: &Start, now: &Protectors, rng: &mut ChaCha8Rng) -> Vec<u8> {
+    let ahead = Recorder::new(recorder.disk());
+    let (volume, _) = secrets::open(&ahead, &[now]).unwrap();
+    volume.set_description(&mut ctx(rng), "never came about").unwrap();
+    let mut area = vec![0; 65536];
+    ahead.read_at(start.shape.regions.metadata[0], &mut area).unwrap();
+    *area.iter_mut().rfind(|byte| **byte != 0).unwrap() ^= 1;
+    area
 }
 
 fn rotate(volume: &UnlockedVolume<&Recorder>, next: &mut Protectors, rng: &mut ChaCha8Rng) -> Result<(), Error> {
@@ -227,6 +248,6 @@ fn every_protector_opens_wherever_a_rotation_of_the_master_key_is_cut() {
 
 #[test]
 fn damaged_copies_heal_and_the_last_sound_one_is_kept_until_another_is_durable() {
-    exhausted(Kind::Damaged, 20);
+    exhausted(Kind::Damaged, 30);
     random(Kind::Damaged, 300);
 }

@@ -120,7 +120,13 @@ fn broken() -> io::Error {
 impl ReadAt for Recorder {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         let mut inner = self.lock();
-        let due = inner.due(|fault| if let Fault::Read(left) = fault { Some(left) } else { None });
+        let due = inner.due(|fault| {
+            if let Fault::Read(left) = fault {
+                Some(left)
+            } else {
+                None
+            }
+        });
         if due.is_some() {
             return Err(broken());
         }
@@ -135,7 +141,13 @@ impl ReadAt for Recorder {
 impl WriteAt for Recorder {
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut inner = self.lock();
-        let due = inner.due(|fault| if let Fault::Write(left, _) = fault { Some(left) } else { None });
+        let due = inner.due(|fault| {
+            if let Fault::Write(left, _) = fault {
+                Some(left)
+            } else {
+                None
+            }
+        });
         let len = match due {
             Some(Fault::Write(_, sectors)) => data.len().min((sectors * SECTOR) as usize),
             _ => data.len(),
@@ -150,7 +162,13 @@ impl WriteAt for Recorder {
 
     fn flush(&self) -> io::Result<()> {
         let mut inner = self.lock();
-        let due = inner.due(|fault| if let Fault::Flush(left, _) = fault { Some(left) } else { None });
+        let due = inner.due(|fault| {
+            if let Fault::Flush(left, _) = fault {
+                Some(left)
+            } else {
+                None
+            }
+        });
         match due {
             Some(Fault::Flush(_, visible)) => {
                 inner.events.push(Event::FailedFlush);

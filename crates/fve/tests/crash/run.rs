@@ -47,16 +47,25 @@ impl View {
     /// Compares the sectors of `range`.
     pub(crate) fn check_range(&self, actual: &dyn ReadAt, range: Range<u64>) -> Result<(), String> {
         let [mut seen, mut sure] = [0, 1].map(|_| vec![0; (range.end - range.start) as usize]);
-        actual.read_at(range.start, &mut seen).map_err(|error| format!("reading the view: {error}"))?;
+        actual
+            .read_at(range.start, &mut seen)
+            .map_err(|error| format!("reading the view: {error}"))?;
         self.sure.read(range.start, &mut sure).unwrap();
         if seen == sure {
             return Ok(());
         }
-        for (index, (seen, sure)) in seen.chunks(SECTOR as usize).zip(sure.chunks(SECTOR as usize)).enumerate() {
+        for (index, (seen, sure)) in seen
+            .chunks(SECTOR as usize)
+            .zip(sure.chunks(SECTOR as usize))
+            .enumerate()
+        {
             let at = range.start + index as u64 * SECTOR;
             let entitled = seen == sure
                 || self.open.iter().any(|open| open.contains(&at))
-                || self.maybe.iter().any(|write| write.touches(at, at + SECTOR) && holds(write, at, seen));
+                || self
+                    .maybe
+                    .iter()
+                    .any(|write| write.touches(at, at + SECTOR) && holds(write, at, seen));
             if !entitled {
                 return Err(format!("the sector at {at} is lost"));
             }
@@ -137,7 +146,11 @@ pub(crate) fn at_random(scenario: &dyn Scenario, count: usize, rng: &mut ChaCha8
         while places.next_if_eq(&index).is_some() {
             let disk = fates::at_random(&walker.durable, &walker.unflushed, &|sector| scenario.torn(sector), rng);
             let cut = walker.cut(index, rng.random_ratio(1, 4));
-            let depth = if rng.random_ratio(1, 3) { rng.random_range(1..=3) } else { 0 };
+            let depth = if rng.random_ratio(1, 3) {
+                rng.random_range(1..=3)
+            } else {
+                0
+            };
             let deeper = nest(scenario, disk, &cut, depth, rng)
                 .map_err(|loss| format!("{}: cut at event {index}: {loss}", scenario.name()))?;
             tally.cuts += 1;
@@ -176,7 +189,10 @@ fn judge(scenario: &dyn Scenario, disk: Disk, cut: &Cut, rng: &mut ChaCha8Rng) -
     catch_unwind(AssertUnwindSafe(|| scenario.judge(&recorder, cut, rng)))
         .unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().map(String::as_str);
-            Err(format!("panic: {}", text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("?")))
+            Err(format!(
+                "panic: {}",
+                text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("?")
+            ))
         })
         .map(|()| recorder.events())
 }
@@ -196,7 +212,11 @@ impl<'a> Walker<'a> {
     fn new(trace: &'a Trace) -> Self {
         let mut next = vec![None; trace.events.len() + 1];
         for (index, event) in trace.events.iter().enumerate().rev() {
-            next[index] = if let Event::Done(state) = event { Some(*state) } else { next[index + 1] };
+            next[index] = if let Event::Done(state) = event {
+                Some(*state)
+            } else {
+                next[index + 1]
+            };
         }
         Self {
             trace,

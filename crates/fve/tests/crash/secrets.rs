@@ -1,6 +1,6 @@
 //! Protectors, and whether a volume opens with each of them.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use fve::{Credential, ExternalKey, Guid, Passphrase, ProtectorKind, RecoveryPassword, UnlockedVolume, Volume};
@@ -52,51 +52,67 @@ pub(crate) fn open<'d>(
     disk: &'d Recorder,
     allowed: &[&Protectors],
 ) -> Result<(UnlockedVolume<&'d Recorder>, usize), String> {
-    let volume = Volume::open(disk).map_err(|error| format!("it does not open: {error}"))?;
-    let mut ids: Vec<_> = volume.protectors().iter().map(|info| info.id).collect();
+    Volume::open(disk).map_err(|error| format!("it does not open: {error}"))?;
+    // What is said before unlocking is not vouched for yet; a copy torn in its signature loses only then.
+    let quick = |secret: &&Secret| matches!(secret, Secret::External(_) | Secret::Clear);
+    let secrets = || {
+        allowed
+            .iter()
+            .flat_map(|protectors| protectors.0.iter().map(|(_, secret)| secret))
+    };
+    let slow = secrets().filter(|secret| !quick(secret));
+    let mut refused = String::from("no protectors");
+    let opened = secrets().filter(quick).chain(slow).find_map(|secret| {
+        let unlocked = Volume::open(disk).and_then(|volume| volume.unlock(&secret.credential()));
+        unlocked.map_err(|error| refused = error.to_string()).ok()
+    });
+    let volume = opened.ok_or_else(|| format!("it does not unlock: {refused}"))?;
+    let infos = volume.protectors().map_err(|error| error.to_string())?;
+    let mut ids: Vec<_> = infos.iter().map(|info| info.id).collect();
     ids.sort_unstable();
-    let which = allowed
-        .iter()
-        .position(|protectors| protectors.ids() == ids)
-        .ok_or_else(|| format!("its protectors are neither the old nor the new ones: {ids:?}"))?;
     let area = volume.metadata_bytes();
-    for (id, secret) in &allowed[which].0 {
-        if !opens(disk, &area, *id, secret) {
-            let kind = volume.protectors().iter().find(|info| info.id == *id).map(|info| info.kind);
-            return Err(format!("{:?} {id} does not open it", kind.unwrap_or(ProtectorKind::Unknown(0))));
+    let mut refused = format!("its protectors are neither the old nor the new ones: {ids:?}");
+    'sets: for (which, protectors) in allowed.iter().enumerate().filter(|(_, set)| set.ids() == ids) {
+        for (id, secret) in &protectors.0 {
+            if let Err(error) = opens(disk, &area, *id, secret) {
+                let kind = infos.iter().find(|info| info.id == *id).map(|info| info.kind);
+                let kind = kind.unwrap_or(ProtectorKind::Unknown(0));
+                refused = format!("{kind:?} {id} does not open it: {error}");
+                continue 'sets;
+            }
         }
+        return Ok((volume, which));
     }
-    let quick = allowed[which].of(|secret| matches!(secret, Secret::External(_) | Secret::Clear));
-    let (_, secret) = quick.or_else(|| allowed[which].of(|_| true)).ok_or("no protectors")?;
-    let unlocked = volume.unlock(&secret.credential()).map_err(|error| format!("it does not unlock: {error}"))?;
-    Ok((unlocked, which))
+    Err(refused)
 }
 
 /// Whether the protector in the metadata `area` opens with its secret. A million rounds of SHA-256 for every schedule
 /// are too many; the same datum with the same secret gives the same key, so each is tried once.
-fn opens(disk: &Recorder, area: &[u8], id: Guid, secret: &Secret) -> bool {
-    static TRIED: LazyLock<Mutex<HashMap<Vec<u8>, bool>>> = LazyLock::new(Mutex::default);
+fn opens(disk: &Recorder, area: &[u8], id: Guid, secret: &Secret) -> Result<(), String> {
+    static TRIED: LazyLock<Mutex<HashSet<Vec<u8>>>> = LazyLock::new(Mutex::default);
+    let tried = || TRIED.lock().unwrap_or_else(PoisonError::into_inner);
     if matches!(secret, Secret::External(_) | Secret::Clear) {
         return unlocks(disk, secret);
     }
-    let Some(datum) = datum(area, id) else {
-        return false;
-    };
-    let known = |key: &[u8]| TRIED.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied();
-    known(datum).unwrap_or_else(|| {
-        let opens = unlocks(disk, secret);
-        TRIED.lock().unwrap_or_else(PoisonError::into_inner).insert(datum.to_vec(), opens);
-        opens
-    })
+    let datum = datum(area, id).ok_or("it is not there")?;
+    if !tried().contains(datum) {
+        unlocks(disk, secret)?;
+        tried().insert(datum.to_vec());
+    }
+    Ok(())
 }
 
-fn unlocks(disk: &Recorder, secret: &Secret) -> bool {
-    Volume::open(disk).is_ok_and(|volume| volume.unlock(&secret.credential()).is_ok())
+fn unlocks(disk: &Recorder, secret: &Secret) -> Result<(), String> {
+    let opened = Volume::open(disk).and_then(|volume| volume.unlock(&secret.credential()));
+    opened.map(drop).map_err(|error| error.to_string())
 }
 
 /// The bytes of a protector's datum: eight bytes of header, the GUID, the rest.
 fn datum(area: &[u8], id: Guid) -> Option<&[u8]> {
-    let at = area.windows(16).position(|window| window == id.as_bytes())?.checked_sub(8)?;
+    let at = area
+        .windows(16)
+        .position(|window| window == id.as_bytes())?
+        .checked_sub(8)?;
     let len = usize::from(u16::from_le_bytes([area[at], area[at + 1]]));
     area.get(at..at + len)
 }

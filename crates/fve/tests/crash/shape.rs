@@ -58,7 +58,9 @@ impl Shape {
                 log: starts[4],
             },
             log_len,
-            method: *[EncryptionMethod::AesXts128, EncryptionMethod::AesXts256].choose(rng).unwrap(),
+            method: *[EncryptionMethod::AesXts128, EncryptionMethod::AesXts256]
+                .choose(rng)
+                .unwrap(),
         }
     }
 
@@ -95,7 +97,11 @@ impl Shape {
         loop {
             let start = rng.random_range(0..self.size / sector) * sector;
             let end = (start + rng.random_range(1..=16) * sector).min(self.size);
-            if !self.reserved().iter().any(|range| range.start < end && start < range.end) {
+            if !self
+                .reserved()
+                .iter()
+                .any(|range| range.start < end && start < range.end)
+            {
                 return start..end;
             }
         }
@@ -105,7 +111,8 @@ impl Shape {
     fn view(&self, plain: &Disk) -> View {
         let mut view = plain.clone();
         for range in self.reserved() {
-            view.write(range.start, &vec![0; (range.end - range.start) as usize]).unwrap();
+            view.write(range.start, &vec![0; (range.end - range.start) as usize])
+                .unwrap();
         }
         view.settle();
         let page = self.regions.log..self.regions.log + PAGE;
@@ -157,10 +164,12 @@ impl Start {
         let protectors = equip(&volume, rng);
         let (view, mut image) = (shape.view(&plain), recorder.disk());
         image.settle();
-        view.check(&volume).unwrap_or_else(|loss| panic!("initialised, {shape:?}: {loss}"));
+        view.check(&volume)
+            .unwrap_or_else(|loss| panic!("initialised, {shape:?}: {loss}"));
         volume.begin_encryption(&mut ctx(rng), ConversionMode::Full).unwrap();
         while !volume.convert_step(&mut ctx(rng)).unwrap().finished {}
-        view.check(&volume).unwrap_or_else(|loss| panic!("encrypted, {shape:?}: {loss}"));
+        view.check(&volume)
+            .unwrap_or_else(|loss| panic!("encrypted, {shape:?}: {loss}"));
         let mut encrypted = recorder.disk();
         encrypted.settle();
         Self {
@@ -182,7 +191,9 @@ pub(crate) fn equip(volume: &UnlockedVolume<&Recorder>, rng: &mut ChaCha8Rng) ->
     let password = RecoveryPassword::generate(rng);
     let passphrase = Passphrase::new("correct horse battery");
     let key = ExternalKey::generate(rng);
-    let id = volume.add_recovery_password(&mut ctx(rng), Some(&password), None).unwrap();
+    let id = volume
+        .add_recovery_password(&mut ctx(rng), Some(&password), None)
+        .unwrap();
     protectors.0.push((id, Secret::Recovery(password)));
     let id = volume.add_passphrase(&mut ctx(rng), &passphrase, None).unwrap();
     protectors.0.push((id, Secret::Passphrase(passphrase)));
