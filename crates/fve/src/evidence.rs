@@ -1,9 +1,10 @@
 //! Proof that a recovery password opens a volume, from the volume's metadata alone.
 
-use crate::format::EncryptionMethod;
 use crate::format::read::{FormatError, read_metadata};
+use crate::format::{EncryptionMethod, Metadata};
 use crate::guid::Guid;
-use crate::keychain::{Credential, check_integrity, volume_encryption_key, volume_master_key};
+use crate::keychain::{check_integrity, volume_encryption_key};
+use crate::passwords::{Opened, open_many};
 use crate::protector::ProtectorKind;
 use crate::secret::RecoveryPassword;
 use crate::time::FileTime;
@@ -64,18 +65,42 @@ pub fn evidence_contents(metadata: &[u8]) -> Result<EvidenceContents, EvidenceEr
 }
 
 /// Proves that `password` opens the volume whose 64 KiB metadata area is `metadata`
-/// ([`Volume::metadata_bytes`](crate::Volume::metadata_bytes)). Costs about 0.2 s for each
+/// ([`Volume::metadata_bytes`](crate::Volume::metadata_bytes)). Costs about 0.1 s for each
 /// recovery password protector.
+///
+/// # Errors
+/// [`EvidenceError`], whichever comes first.
 pub fn verify(metadata: &[u8], password: &RecoveryPassword) -> Result<Proven, EvidenceError> {
-    let metadata = read_metadata(metadata)?;
-    let credential = Credential::RecoveryPassword(password);
-    let (vmk, protector) =
-        volume_master_key(&metadata, &credential).map_err(|_| EvidenceError::NoSuchProtectorOpens)?;
-    check_integrity(&metadata, &vmk).map_err(|_| EvidenceError::IntegrityFailed)?;
-    let (method, _) = volume_encryption_key(&metadata, &vmk).map_err(|_| EvidenceError::IntegrityFailed)?;
+    verify_many(&[(metadata, password)])
+        .pop()
+        .unwrap_or(Err(EvidenceError::NoSuchProtectorOpens))
+}
+
+/// [`verify`] for each pair of metadata and password, in their order. Eight proofs and more take together about
+/// a third of the time that they would take one by one. What is wrong with one of them does not touch the others.
+#[must_use]
+pub fn verify_many(proofs: &[(&[u8], &RecoveryPassword)]) -> Vec<Result<Proven, EvidenceError>> {
+    let read: Vec<_> = proofs.iter().map(|(bytes, _)| read_metadata(bytes)).collect();
+    let sound = read
+        .iter()
+        .zip(proofs)
+        .filter_map(|(metadata, (_, password))| Some((metadata.as_ref().ok()?, *password)));
+    let mut opened = open_many(&sound.collect::<Vec<_>>()).into_iter();
+    read.iter()
+        .map(|metadata| match metadata {
+            Ok(metadata) => proven(metadata, opened.next().flatten()),
+            Err(error) => Err(error.clone().into()),
+        })
+        .collect()
+}
+
+fn proven(metadata: &Metadata, opened: Option<Opened>) -> Result<Proven, EvidenceError> {
+    let (vmk, protector) = opened.ok_or(EvidenceError::NoSuchProtectorOpens)?;
+    check_integrity(metadata, &vmk).map_err(|_| EvidenceError::IntegrityFailed)?;
+    let (method, _) = volume_encryption_key(metadata, &vmk).map_err(|_| EvidenceError::IntegrityFailed)?;
     Ok(Proven {
         volume: metadata.dataset.volume,
-        protector: protector.ok_or(EvidenceError::NoSuchProtectorOpens)?,
+        protector,
         method,
         created: metadata.dataset.created,
     })

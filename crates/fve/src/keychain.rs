@@ -38,7 +38,7 @@ pub enum Credential<'a> {
 }
 
 /// A volume with more protectors of one slow kind than this is hostile; the rest are not tried.
-const MAX_STRETCHED: usize = 64;
+pub(crate) const MAX_STRETCHED: usize = 64;
 
 impl Credential<'_> {
     fn may_open(&self, id: Guid, kind: ProtectorKind) -> bool {
@@ -76,7 +76,8 @@ impl Credential<'_> {
     }
 }
 
-fn salt(inner: &[Datum], wanted: u16) -> Option<[u8; 16]> {
+/// The salt of the protector with these inner datums, for keys of type `wanted`.
+pub(crate) fn salt(inner: &[Datum], wanted: u16) -> Option<[u8; 16]> {
     inner.iter().filter(|d| d.kind == kind::STRETCH).find_map(|d| {
         let bytes = Bytes::new(&d.body, "a stretched key");
         (bytes.u16(0).ok()? == wanted).then(|| bytes.array(4).ok())?
@@ -120,7 +121,8 @@ pub(crate) fn volume_master_key(
     Err(Error::WrongCredential)
 }
 
-fn unwrap_vmk(inner: &[Datum], key: &[u8; 32]) -> Option<VolumeMasterKey> {
+/// Unwraps the VMK by a protector's key.
+pub(crate) fn unwrap_vmk(inner: &[Datum], key: &[u8; 32]) -> Option<VolumeMasterKey> {
     inner.iter().filter(|d| d.kind == kind::AES_CCM).find_map(|datum| {
         let plain = parse_key(&ccm::unwrap(key, &datum.body)?).ok()?;
         let bytes = plain.key.as_slice().try_into().ok()?;

@@ -30,6 +30,7 @@ mod keychain;
 #[doc(hidden)]
 pub mod measure;
 pub mod ntfs;
+mod passwords;
 pub mod pipeline;
 mod protector;
 pub mod repair;
@@ -43,7 +44,7 @@ pub use convert::{
     Reencryption, WipeProgress,
 };
 pub use error::Error;
-pub use evidence::{EvidenceContents, EvidenceError, Proven, evidence_contents, verify};
+pub use evidence::{EvidenceContents, EvidenceError, Proven, evidence_contents, verify, verify_many};
 pub use format::EncryptionMethod;
 pub use fresh::{CreateOptions, InitOptions, NewProtector, Placement, create, initialise};
 pub use guid::{Guid, GuidError};

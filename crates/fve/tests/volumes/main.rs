@@ -12,4 +12,5 @@ mod crash;
 mod created;
 mod hostile;
 mod inner_ntfs;
+mod many_proofs;
 mod windows_images;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use domain::ledger::ProofState;
-use fve::{EvidenceError, RecoveryPassword};
+use fve::{EvidenceError, Proven, RecoveryPassword};
 use protocol::sealing::SealedSecret;
-use store::model::{ProofJob, ProofResult};
+use store::model::{KeyName, ProofJob, ProofResult};
 
 use super::care::pause;
 use crate::device_api::as_uuid;
@@ -14,7 +14,8 @@ use crate::sealing::SealedRecord;
 use crate::services::recovery::subject_of;
 use crate::state::AppState;
 
-const AT_ONCE: u32 = 32;
+/// Proofs that are tried side by side; a stop waits for them, well below a second.
+const AT_ONCE: u32 = 16;
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -44,25 +45,28 @@ pub(super) async fn run(state: AppState) {
     }
 }
 
-/// Tries some. Returns how many.
+/// Tries some, all together. Returns how many.
 async fn batch(state: &AppState) -> Result<usize> {
     let jobs = state.store.unproven(AT_ONCE).await?;
-    let count = jobs.len();
-    for job in jobs {
-        if *state.stop.borrow() {
-            break;
-        }
-        prove(state, job).await?;
+    let names: Vec<_> = jobs.iter().map(|job| (job.name, job.version)).collect();
+    if names.is_empty() {
+        return Ok(0);
     }
-    Ok(count)
-}
-
-async fn prove(state: &AppState, job: ProofJob) -> Result<()> {
-    let (name, version) = (job.name, job.version);
     let worker = state.clone();
-    let outcome = tokio::task::spawn_blocking(move || attempt(&worker, &job))
+    let outcomes = tokio::task::spawn_blocking(move || attempt_all(&worker, &jobs))
         .await
         .map_err(AppError::internal)?;
+    let mut result = Ok(names.len());
+    for ((name, version), outcome) in names.into_iter().zip(outcomes) {
+        // What cannot be recorded is tried again; it keeps nothing from the others.
+        if let Err(error) = record(state, name, version, outcome).await {
+            result = Err(error);
+        }
+    }
+    result
+}
+
+async fn record(state: &AppState, name: KeyName, version: u32, outcome: std::result::Result<(), String>) -> Result<()> {
     let (proof, action, reason) = match outcome {
         Ok(()) => (ProofState::Proven, "key.proven", None),
         Err(reason) => (ProofState::Failed, "key.proof_failed", Some(reason)),
@@ -84,8 +88,28 @@ async fn prove(state: &AppState, job: ProofJob) -> Result<()> {
     Ok(())
 }
 
-/// Opens the sealed password and tries it; why not, in words without secrets.
-fn attempt(state: &AppState, job: &ProofJob) -> Result<(), String> {
+/// Opens the sealed passwords and tries them, each on its own volume: for each, why not, in words without secrets.
+fn attempt_all(state: &AppState, jobs: &[ProofJob]) -> Vec<std::result::Result<(), String>> {
+    let opened: Vec<_> = jobs.iter().map(|job| open(state, job)).collect();
+    let proofs: Vec<_> = jobs
+        .iter()
+        .zip(&opened)
+        .filter_map(|(job, password)| Some((job.evidence.as_slice(), password.as_ref().ok()?)))
+        .collect();
+    let mut proven = fve::verify_many(&proofs).into_iter();
+    jobs.iter()
+        .zip(opened)
+        .map(|(job, password)| {
+            password?;
+            judge(
+                job.name,
+                proven.next().unwrap_or(Err(EvidenceError::NoSuchProtectorOpens)),
+            )
+        })
+        .collect()
+}
+
+fn open(state: &AppState, job: &ProofJob) -> std::result::Result<RecoveryPassword, String> {
     let name = job.name;
     let sealed: SealedSecret =
         serde_json::from_slice(&job.sealed.bytes).map_err(|_| "the stored secret is malformed".to_owned())?;
@@ -96,9 +120,12 @@ fn attempt(state: &AppState, job: &ProofJob) -> Result<(), String> {
         sealed: &sealed,
     };
     let text = state.keys.open_password(record).map_err(|error| error.to_string())?;
-    let password =
-        RecoveryPassword::parse(&text).map_err(|_| "the sealed secret is not a recovery password".to_owned())?;
-    let proven = fve::verify(&job.evidence, &password).map_err(|error| match error {
+    RecoveryPassword::parse(&text).map_err(|_| "the sealed secret is not a recovery password".to_owned())
+}
+
+/// Whether what was proven is what the password was escrowed for.
+fn judge(name: KeyName, proven: std::result::Result<Proven, EvidenceError>) -> std::result::Result<(), String> {
+    let proven = proven.map_err(|error| match error {
         EvidenceError::NoSuchProtectorOpens => "the password opens no protector of this volume".to_owned(),
         other => other.to_string(),
     })?;

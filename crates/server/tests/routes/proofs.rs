@@ -89,3 +89,39 @@ async fn what_was_not_tried_before_a_restart_is_tried_after_it() {
         assert_eq!(key(&harness, &device, volume).await.proof, ProofState::Proven);
     }
 }
+
+#[tokio::test]
+async fn wrong_ones_among_many_tried_together_touch_no_other() {
+    let harness = Harness::start().await;
+    let device = Device::enrol(&harness, "HW-1").await;
+    let volumes: Vec<Volume> = (1..=20).map(Volume::new).collect();
+    let wrong = RecoveryPassword::generate(&mut ChaCha20Rng::from_seed([78; 32])).expose();
+    for (index, volume) in volumes.iter().enumerate() {
+        let own = volume.password.expose();
+        let text = match index % 5 {
+            1 => wrong.as_str(),
+            3 => "no password at all",
+            _ => own.as_str(),
+        };
+        let request = device.escrow_with(volume, device.id, text);
+        device.post::<EscrowResponse>("escrow", &request).await.unwrap();
+    }
+    // The one that is being tried may have been escrowed alone; after the restart all that is left is tried together.
+    let harness = harness.restart().await;
+    harness.all_tried().await;
+    for (index, volume) in volumes.iter().enumerate() {
+        let key = key(&harness, &device, volume).await;
+        let reason = match index % 5 {
+            1 => Some("the password opens no protector of this volume"),
+            3 => Some("the sealed secret is not a recovery password"),
+            _ => None,
+        };
+        assert_eq!(key.proof_reason.as_deref(), reason, "{index}");
+        let proof = if reason.is_some() {
+            ProofState::Failed
+        } else {
+            ProofState::Proven
+        };
+        assert_eq!(key.proof, proof, "{index}");
+    }
+}

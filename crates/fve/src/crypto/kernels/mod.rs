@@ -2,6 +2,7 @@
 //!
 //! Everything that is `unsafe` in this crate lies below this module. All kernels give the same bytes as the portable one.
 
+pub(crate) mod sha;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]

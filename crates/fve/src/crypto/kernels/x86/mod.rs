@@ -10,10 +10,12 @@ mod cbc;
 mod diffuser;
 mod entry;
 mod keys;
+mod sha_ni;
 mod vector;
 mod xts;
 
 pub(crate) use entry::X86Cipher;
+pub(crate) use sha_ni::stretch_sha_ni;
 
 /// Whether the instructions of [`Kernel::AesNi`](super::Kernel::AesNi) are there.
 pub(crate) fn has_aes_ni() -> bool {
@@ -34,4 +36,9 @@ pub(crate) fn has_vaes512() -> bool {
         && is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512vl")
+}
+
+/// Whether the processor has the SHA instructions.
+pub(crate) fn has_sha_ni() -> bool {
+    is_x86_feature_detected!("sha") && is_x86_feature_detected!("sse4.1") && is_x86_feature_detected!("ssse3")
 }
