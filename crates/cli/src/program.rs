@@ -25,7 +25,7 @@ enum Command {
     /// The whole product on one machine, with three simulated devices on real volumes
     Demo(demo::Args),
     /// Look at, open, make, convert and repair one BitLocker volume
-    #[command(subcommand)]
+    #[command(subcommand, after_long_help = volume::EXIT_CODES)]
     Volume(volume::Command),
     /// Write the manual pages of both programs
     Man(man::Args),

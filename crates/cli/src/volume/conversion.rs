@@ -1,12 +1,12 @@
 //! Carrying a conversion to its end, for every command that has one; and `claviger volume pause` and `resume`.
 
 use anyhow::{Context as _, Result};
-use fve::io::{ReadAt, WriteAt};
-use fve::{Context, ConversionStatus, UnlockedVolume};
+use fve::io::{ReadAt as _, WriteAt};
+use fve::{Context, ConversionMode, ConversionStatus, UnlockedVolume};
 
 use super::credential::CredentialArgs;
 use super::plan::{self, Map};
-use super::target::{Target, TargetArgs};
+use super::target::{Device, Target, TargetArgs};
 use super::work::{Outcome, Work, WorkArgs};
 use crate::system::{Fresh, file_time};
 use crate::terminal::{note, say};
@@ -57,7 +57,7 @@ pub(super) fn resume(args: &ResumeArgs) -> Result<Outcome> {
     let status = volume.conversion_status();
     if target.is_plan() {
         tell_rehearsed(&target)?;
-        tell_way(&volume);
+        tell_way(&target, &volume)?;
         return Ok(Outcome::Done);
     }
     let (verb, done) = match status {
@@ -105,22 +105,34 @@ pub(super) fn tell_rehearsed(target: &Target) -> Result<()> {
         return Ok(());
     };
     let map = Map::of(&target.volume()?.info());
-    plan::tell(&rehearsal.written(), &map);
+    say("would change these bytes of the volume:");
+    map.tell(&rehearsal.written());
     note("nothing was changed");
     Ok(())
 }
 
-/// Tells what a conversion goes through.
-pub(super) fn tell_way<D: ReadAt>(volume: &UnlockedVolume<D>) {
+/// Tells what a conversion goes through: exactly the bytes that it may write, besides those of the rehearsal.
+pub(super) fn tell_way(target: &Target, volume: &UnlockedVolume<Device>) -> Result<()> {
+    let info = target.volume()?.info();
     let progress = volume.progress();
     let (done, total) = (progress.done_bytes, progress.total_bytes);
-    let (word, range) = match volume.conversion_status() {
+    let status = volume.conversion_status();
+    let (word, way) = match status {
         ConversionStatus::DecryptionInProgress => ("decrypt", 0..total - done),
         ConversionStatus::ReencryptionInProgress => ("re-encrypt", done..total),
         _ => ("encrypt", done..total),
     };
-    say(&format!(
-        "would {word} in place, metadata left out, these bytes of the volume:"
-    ));
-    say(&plan::line(&range, "everything"));
+    let used_only = status != ConversionStatus::DecryptionInProgress
+        && volume.conversion_mode()? == Some(ConversionMode::UsedSpaceOnly);
+    let map = Map::of(&info);
+    let ranges = if used_only {
+        let mut ranges = fve::inner::used_extents(volume).context("looking for used space")?;
+        ranges.extend(map.regions());
+        plan::within(&plan::merged(ranges), &way)
+    } else {
+        vec![way]
+    };
+    say(&format!("would {word} in place what lies here:"));
+    map.tell(&ranges);
+    Ok(())
 }

@@ -16,7 +16,7 @@ use super::new_protector::NewProtectorArgs;
 use super::target::{TargetArgs, open_to_read};
 use super::work::{Outcome, Work, WorkArgs};
 use crate::system::Fresh;
-use crate::terminal::{note, say, word};
+use crate::terminal::{note, say};
 
 /// `claviger volume create`
 #[derive(Debug, clap::Args)]
@@ -77,9 +77,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         let volume = fve::create(device, &watched, &options, ctx)
             .with_context(|| format!("{} cannot become a BitLocker volume", args.from.display()))?;
         watched.end();
-        for added in protectors.add(&volume, ctx)? {
-            note(&format!("added: {} {}", word(&added.1), added.0));
-        }
+        protectors.add(&volume, ctx)?;
         volume.resume(ctx).context("switching protection on")
     };
     let made = if is_block(path) {

@@ -42,8 +42,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     if target.is_plan() {
         tell_rehearsed(&target)?;
-        tell_way(&volume);
-        say("would write the file system's own header back and remove metadata and log");
+        tell_way(&target, &volume)?;
+        say("and then take off boot sector, metadata, log and the files that hold them");
         return Ok(Outcome::Done);
     }
     let outcome = carry_on(&volume, ctx, &args.work, "decrypting")?;

@@ -14,7 +14,7 @@ use super::target::{Device, Target, TargetArgs};
 use super::work::{Outcome, WorkArgs};
 use crate::secret;
 use crate::system::Fresh;
-use crate::terminal::{note, say, word};
+use crate::terminal::{say, word};
 
 /// `claviger volume encrypt`
 #[derive(Debug, clap::Args)]
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     begin(args, &volume, ctx)?;
     if target.is_plan() {
         tell_rehearsed(&target)?;
-        tell_way(&volume);
+        tell_way(&target, &volume)?;
         return Ok(Outcome::Done);
     }
     let outcome = carry_on(&volume, ctx, &args.work, "encrypting")?;
@@ -85,9 +85,7 @@ fn plain(args: &Args, target: &Target, ctx: &mut Context<'_>) -> Result<Unlocked
     };
     let volume = fve::initialise(target.device(), &options, ctx)
         .with_context(|| format!("{} cannot be encrypted", target.path().display()))?;
-    for added in protectors.add(&volume, ctx)? {
-        note(&format!("added: {} {}", word(&added.1), added.0));
-    }
+    protectors.add(&volume, ctx)?;
     Ok(volume)
 }
 
@@ -116,14 +114,8 @@ fn begun(args: &Args, target: &Target, ctx: &mut Context<'_>) -> Result<Unlocked
     {
         keep_password(&volume, protector, path, target.is_plan())?;
     }
-    for added in args
-        .protectors
-        .without(&info.protectors)
-        .prepare(target.is_plan())?
-        .add(&volume, ctx)?
-    {
-        note(&format!("added: {} {}", word(&added.1), added.0));
-    }
+    let protectors = args.protectors.without(&info.protectors).prepare(target.is_plan())?;
+    protectors.add(&volume, ctx)?;
     Ok(volume)
 }
 

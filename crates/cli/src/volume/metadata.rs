@@ -18,8 +18,16 @@ use crate::terminal::{note, say};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Write the metadata to a file, from which a damaged volume can be mended; needs no key
+    ///
+    /// Nothing in it opens the volume without a password or key, unless protection is suspended. Take one before every
+    /// repair.
+    #[command(after_long_help = super::examples::BACKUP)]
     Backup(BackupArgs),
     /// Write metadata back from a backup, once everything shows that it is the right one
+    ///
+    /// The credential has to open the backup, what is sound on the disk must not contradict it, and its key has to
+    /// decrypt the file system; otherwise nothing is written.
+    #[command(after_long_help = super::examples::RESTORE)]
     Restore(RestoreArgs),
 }
 

@@ -10,6 +10,7 @@ use fve::{Context, ExternalKey, Guid, Passphrase, ProtectorInfo, ProtectorKind, 
 use super::credential;
 use super::secret_out::Place;
 use crate::secret;
+use crate::terminal::note;
 
 /// At least one is needed where a volume begins.
 #[derive(Debug, Args)]
@@ -95,35 +96,39 @@ impl NewProtectors {
         self.recovery_password.is_none() && self.startup_key.is_none() && self.passphrase.is_none()
     }
 
-    /// Adds them, the ones with a secret to be written first; each secret is durable in its file before the next
-    /// protector is begun. Secrets go to the volume first: should their file fail, the volume still tells them.
+    /// Adds them, and says which, the ones with a secret to be written first; each secret is durable in its file before
+    /// the next protector is begun. Secrets go to the volume first: should their file fail, the volume still tells them.
     ///
     /// # Errors
     /// When the volume or a file cannot be written.
-    pub(super) fn add<D: WriteAt>(self, volume: &UnlockedVolume<D>, ctx: &mut Context<'_>) -> Result<Vec<Added>> {
-        let mut added = Vec::new();
+    pub(super) fn add<D: WriteAt>(self, volume: &UnlockedVolume<D>, ctx: &mut Context<'_>) -> Result<()> {
         if let Some(place) = self.recovery_password {
             let password = RecoveryPassword::generate(ctx.rng);
             let id = volume.add_recovery_password(ctx, Some(&password), None)?;
+            tell_added(&place, "recovery password", id);
             write_password(volume, id, place)?;
-            added.push(Added(id, ProtectorKind::RecoveryPassword));
         }
         if let Some(place) = self.startup_key {
             let key = ExternalKey::generate(ctx.rng);
             let id = volume.add_external_key(ctx, Some(&key), Some("ExternalKey"))?;
-            write_key(volume, id, place)?;
-            added.push(Added(id, ProtectorKind::ExternalKey));
+            tell_added(&place, "external key", id);
+            let bek = volume.bek(id).context("reading the startup key back")?;
+            place.named(&bek.file_name()).write(&bek.to_bytes())?;
         }
         if let Some(passphrase) = self.passphrase {
             let id = volume.add_passphrase(ctx, &passphrase, None)?;
-            added.push(Added(id, ProtectorKind::Passphrase));
+            note(&format!("added: passphrase {id}"));
         }
-        Ok(added)
+        Ok(())
     }
 }
 
-/// A protector that was made.
-pub(super) struct Added(pub(super) Guid, pub(super) ProtectorKind);
+/// In a plan the GUID says nothing: it will be another.
+fn tell_added(place: &Place, kind: &str, id: Guid) {
+    if !matches!(place, Place::Nowhere(_)) {
+        note(&format!("added: {kind} {id}"));
+    }
+}
 
 /// Writes a recovery password as the volume has it.
 pub(super) fn write_password<D: WriteAt>(volume: &UnlockedVolume<D>, id: Guid, place: Place) -> Result<()> {
@@ -133,11 +138,6 @@ pub(super) fn write_password<D: WriteAt>(volume: &UnlockedVolume<D>, id: Guid, p
     let mut text = password.expose();
     text.push('\n');
     place.write(text.as_bytes())
-}
-
-fn write_key<D: WriteAt>(volume: &UnlockedVolume<D>, id: Guid, place: Place) -> Result<()> {
-    let bek = volume.bek(id).context("reading the startup key back")?;
-    place.named(&bek.file_name()).write(&bek.to_bytes())
 }
 
 const MIN_PASSPHRASE: usize = 8;

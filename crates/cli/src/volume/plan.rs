@@ -118,6 +118,12 @@ pub(super) fn merged(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     merged
 }
 
+/// The parts of ranges that lie within another.
+pub(super) fn within(ranges: &[Range<u64>], outer: &Range<u64>) -> Vec<Range<u64>> {
+    let clip = |range: &Range<u64>| range.start.max(outer.start)..range.end.min(outer.end);
+    ranges.iter().map(clip).filter(|range| !range.is_empty()).collect()
+}
+
 /// What is where on a volume, in the order of importance.
 #[derive(Default)]
 pub(super) struct Map(Vec<(Range<u64>, String)>);
@@ -131,7 +137,26 @@ impl Map {
         }
         let header = info.header_offset..info.header_offset + info.header_len;
         places.push((header, "relocated header".to_owned()));
+        if let Some(extended) = info.extended.filter(|extended| extended.log_len > 0) {
+            let log = extended.log_offset..extended.log_offset + u64::from(extended.log_len);
+            places.push((log, "conversion log".to_owned()));
+        }
         Self(places)
+    }
+
+    /// The places themselves.
+    pub(super) fn regions(&self) -> impl Iterator<Item = Range<u64>> {
+        self.0.iter().map(|(range, _)| range.clone())
+    }
+
+    /// Tells byte ranges with their names.
+    pub(super) fn tell(&self, ranges: &[Range<u64>]) {
+        for (range, name) in self.name(ranges) {
+            say(&line(&range, name));
+        }
+        if ranges.is_empty() {
+            say("  none");
+        }
     }
 
     /// Cuts ranges where the places meet, and names the pieces.
@@ -153,17 +178,6 @@ impl Map {
             place.map_or("inner file system", |(_, name)| name.as_str())
         };
         pieces.iter().map(|piece| (piece.clone(), name(piece))).collect()
-    }
-}
-
-/// Tells the byte ranges of a change.
-pub(super) fn tell(ranges: &[Range<u64>], map: &Map) {
-    say("would change these bytes of the volume:");
-    for (range, name) in map.name(ranges) {
-        say(&line(&range, name));
-    }
-    if ranges.is_empty() {
-        say("  none");
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     if target.is_plan() {
         tell_rehearsed(&target)?;
-        tell_way(&volume);
+        tell_way(&target, &volume)?;
         return Ok(Outcome::Done);
     }
     let outcome = carry_on(&volume, ctx, &args.work, "re-encrypting")?;

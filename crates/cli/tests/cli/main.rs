@@ -13,4 +13,5 @@ mod output;
 mod program;
 mod sample;
 mod serve;
+mod volume;
 mod windows;

@@ -41,6 +41,7 @@ impl Run {
         command
             .args(arguments)
             .env_remove("CLAVIGER_LOG")
+            .env_remove("COLUMNS")
             .env_remove("CLAVIGER_DATA_DIR");
         Self {
             command,
@@ -57,6 +58,18 @@ impl Run {
     /// One more argument.
     pub(crate) fn arg(self, argument: impl AsRef<OsStr>) -> Self {
         self.args([argument])
+    }
+
+    /// Where it runs.
+    pub(crate) fn within(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// An environment variable.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
     }
 
     /// What it reads on standard input.
@@ -85,6 +98,12 @@ impl Run {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts")
+    }
+
+    /// Starts it with standard error to this pipe.
+    pub(crate) fn start_telling(mut self, to: impl Into<Stdio>) -> Child {
+        let command = self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(to);
+        command.spawn().expect("the program starts")
     }
 
     fn run(mut self) -> Ended {

@@ -3,7 +3,6 @@
 use anyhow::{Result, bail};
 
 use crate::system::Fresh;
-use crate::terminal::{note, word};
 use crate::volume::conversion::tell_rehearsed;
 use crate::volume::credential::CredentialArgs;
 use crate::volume::new_protector::NewProtectorArgs;
@@ -30,12 +29,6 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let mut fresh = Fresh::new();
     let ctx = &mut fresh.context();
-    let added = protectors.add(&volume, ctx)?;
-    if target.is_plan() {
-        return tell_rehearsed(&target);
-    }
-    for added in added {
-        note(&format!("added: {} {}", word(&added.1), added.0));
-    }
-    Ok(())
+    protectors.add(&volume, ctx)?;
+    tell_rehearsed(&target)
 }

@@ -17,18 +17,34 @@ mod suspend;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show the protectors; needs no key and writes nothing
+    #[command(after_long_help = super::examples::LIST)]
     List(list::Args),
     /// Add a recovery password, a startup key or a passphrase
+    ///
+    /// Each new secret is written out, durably, before the next protector is begun.
+    #[command(after_long_help = super::examples::ADD)]
     Add(add::Args),
     /// Remove one protector
+    ///
+    /// The last protector is never removed, and the last recovery password only after a question or with --yes.
+    #[command(after_long_help = super::examples::REMOVE)]
     Remove(remove::Args),
     /// Suspend protection: the key lies in clear until protection resumes
+    #[command(after_long_help = super::examples::SUSPEND)]
     Suspend(suspend::SuspendArgs),
     /// Resume protection: the clear key goes
+    #[command(after_long_help = super::examples::RESUME_PROTECTION)]
     Resume(suspend::ResumeArgs),
     /// Replace a recovery password by a new one
+    ///
+    /// The new one is added and written out, durably, before the old one goes: at every instant a password that somebody
+    /// holds opens the volume.
+    #[command(after_long_help = super::examples::ROTATE_PASSWORD)]
     RotatePassword(rotate_password::Args),
     /// Change a passphrase
+    ///
+    /// The protector keeps its GUID.
+    #[command(after_long_help = super::examples::CHANGE_PASSPHRASE)]
     ChangePassphrase(change_passphrase::Args),
 }
 

@@ -22,13 +22,25 @@ mod undo;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Look for what is left of a volume; needs no key and writes nothing
-    #[command(visible_alias = "scan")]
+    ///
+    /// Reads boot sector and metadata copies, and every sector of the drive if these do not lead to sound metadata.
+    /// Sectors that cannot be read are stepped over.
+    #[command(visible_alias = "scan", after_long_help = super::examples::EXAMINE)]
     Examine(examine::Args),
     /// Copy a failing drive past what it does not give out, encrypted as it is or in plain text
+    ///
+    /// Reads the good parts first, then the edges of the bad ones, then their sectors. The map says what was copied; the
+    /// same command goes on where it stopped. With a credential the copy is in plain text, and files that lost something
+    /// are named at the end. Work on the copy, not on a failing drive.
+    #[command(after_long_help = super::examples::IMAGE)]
     Image(image::Args),
     /// Mend boot sector and metadata in place
+    ///
+    /// Only what decrypting proves to be right is written, and what lies there now is kept in a file first.
+    #[command(after_long_help = super::examples::MEND)]
     Mend(mend::Args),
     /// Take back what mend changed
+    #[command(after_long_help = super::examples::UNDO)]
     Undo(undo::Args),
 }
 

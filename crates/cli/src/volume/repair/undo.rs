@@ -8,7 +8,7 @@ use fve::repair::Undo;
 use crate::terminal::say;
 use crate::volume::confirm::ConfirmArgs;
 use crate::volume::metadata::backup_bytes;
-use crate::volume::plan::{Map, merged, tell};
+use crate::volume::plan::{Map, merged};
 use crate::volume::target::TargetArgs;
 
 /// `claviger volume repair undo`
@@ -31,7 +31,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
             .patches
             .iter()
             .map(|(at, bytes)| *at..at.saturating_add(bytes.len() as u64));
-        tell(&merged(ranges.collect()), &Map::default());
+        say("would change these bytes of the volume:");
+        Map::default().tell(&merged(ranges.collect()));
         return Ok(());
     }
     args.confirm.ask(&format!(

@@ -1,0 +1,14 @@
+//! `claviger volume`, every command: done, planned, interrupted, refused. Other programs judge what comes out.
+
+mod bad_input;
+mod conversions;
+mod documentation;
+mod ground;
+mod interruption;
+mod judges;
+mod metadata;
+mod pages;
+mod plans;
+mod protectors;
+mod repair;
+mod secrets;
