@@ -2,10 +2,10 @@
 
 use anyhow::{Context as _, Result};
 use fve::io::{ReadAt as _, WriteAt};
-use fve::{Context, ConversionMode, ConversionStatus, UnlockedVolume};
+use fve::{Context, ConversionMode, ConversionStatus, LogPlace, ReencryptOptions, UnlockedVolume};
 
 use super::credential::CredentialArgs;
-use super::plan::{self, Map};
+use super::plan::Map;
 use super::target::{Device, Target, TargetArgs};
 use super::work::{Outcome, Work, WorkArgs};
 use crate::system::{Fresh, file_time};
@@ -113,26 +113,31 @@ pub(super) fn tell_rehearsed(target: &Target) -> Result<()> {
 
 /// Tells what a conversion goes through: exactly the bytes that it may write, besides those of the rehearsal.
 pub(super) fn tell_way(target: &Target, volume: &UnlockedVolume<Device>) -> Result<()> {
-    let info = target.volume()?.info();
-    let progress = volume.progress();
-    let (done, total) = (progress.done_bytes, progress.total_bytes);
-    let status = volume.conversion_status();
-    let (word, way) = match status {
-        ConversionStatus::DecryptionInProgress => ("decrypt", 0..total - done),
-        ConversionStatus::ReencryptionInProgress => ("re-encrypt", done..total),
-        _ => ("encrypt", done..total),
+    let mode = volume.conversion_mode()?.unwrap_or(ConversionMode::Full);
+    let (word, plan) = match volume.conversion_status() {
+        ConversionStatus::DecryptionInProgress => ("decrypt", volume.decryption_plan()?),
+        ConversionStatus::ReencryptionInProgress => {
+            let options = ReencryptOptions {
+                mode,
+                new_master_key: None,
+            };
+            ("re-encrypt", volume.reencryption_plan(volume.method(), &options)?)
+        }
+        _ => ("encrypt", volume.encryption_plan(mode)?),
     };
-    let used_only = status != ConversionStatus::DecryptionInProgress
-        && volume.conversion_mode()? == Some(ConversionMode::UsedSpaceOnly);
-    let map = Map::of(&info);
-    let ranges = if used_only {
-        let mut ranges = fve::inner::used_extents(volume).context("looking for used space")?;
-        ranges.extend(map.regions());
-        plan::within(&plan::merged(ranges), &way)
-    } else {
-        vec![way]
-    };
-    say(&format!("would {word} in place what lies here:"));
-    map.tell(&ranges);
+    let map = Map::of(&target.volume()?.info());
+    say(&format!("would {word} in place what lies here, {} bytes:", plan.bytes));
+    map.tell(&plan.ranges);
+    if let Some(log) = plan.log {
+        say("each piece passes through the conversion log:");
+        map.tell(std::slice::from_ref(&log));
+    }
     Ok(())
+}
+
+/// Gives a volume that was made by others a conversion log, where it has none.
+pub(super) fn adopt(volume: &UnlockedVolume<Device>, ctx: &mut Context<'_>) -> Result<()> {
+    volume
+        .adopt(ctx, LogPlace::InFileSystem)
+        .context("making a conversion log")
 }

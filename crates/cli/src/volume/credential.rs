@@ -61,7 +61,18 @@ impl Secret {
     /// # Errors
     /// When nothing of it opens the volume.
     pub(super) fn unlock<D: ReadAt>(&self, open: impl Fn() -> Result<Volume<D>>) -> Result<UnlockedVolume<D>> {
-        self.attempt(|credential| open()?.unlock(credential).context("the volume does not open"))
+        let unlock = |credential: &Credential<'_>| open()?.unlock(credential).context("the volume does not open");
+        if let Self::RecoveryPasswords(passwords) = self
+            && passwords.len() > 1
+        {
+            // All together take less time than one by one.
+            let fits = open()?.try_recovery_passwords(passwords);
+            if let Some((password, _)) = passwords.iter().zip(fits).find(|(_, fits)| fits.is_some()) {
+                return unlock(&Credential::RecoveryPassword(password));
+            }
+            bail!("none of the {} recovery passwords opens the volume", passwords.len());
+        }
+        self.attempt(unlock)
     }
 
     /// Tries each candidate until one is not wrong.

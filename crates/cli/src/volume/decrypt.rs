@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use fve::ConversionStatus;
 
 use super::confirm::ConfirmArgs;
-use super::conversion::{carry_on, tell_rehearsed, tell_way};
+use super::conversion::{adopt, carry_on, tell_rehearsed, tell_way};
 use super::credential::CredentialArgs;
 use super::target::TargetArgs;
 use super::work::{Outcome, WorkArgs};
@@ -38,6 +38,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let mut fresh = Fresh::new();
     let ctx = &mut fresh.context();
     if volume.conversion_status() != ConversionStatus::FullyDecrypted {
+        adopt(&volume, ctx)?;
         volume.begin_decryption(ctx)?;
     }
     if target.is_plan() {

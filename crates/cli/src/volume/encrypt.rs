@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use fve::{Context, ConversionMode, ConversionStatus, InitOptions, ProtectorInfo, ProtectorKind, UnlockedVolume};
 
-use super::conversion::{carry_on, tell_rehearsed, tell_way};
+use super::conversion::{adopt, carry_on, tell_rehearsed, tell_way};
 use super::credential::{MaybeCredentialArgs, Secret};
 use super::method::Method;
 use super::new_protector::{NewProtectorArgs, write_password};
@@ -146,6 +146,9 @@ fn begin(args: &Args, volume: &UnlockedVolume<Device>, ctx: &mut Context<'_>) ->
     };
     match volume.conversion_status() {
         ConversionStatus::FullyEncrypted | ConversionStatus::EncryptionInProgress => Ok(()),
-        _ => Ok(volume.begin_encryption(ctx, mode)?),
+        _ => {
+            adopt(volume, ctx)?;
+            Ok(volume.begin_encryption(ctx, mode)?)
+        }
     }
 }

@@ -118,12 +118,6 @@ pub(super) fn merged(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     merged
 }
 
-/// The parts of ranges that lie within another.
-pub(super) fn within(ranges: &[Range<u64>], outer: &Range<u64>) -> Vec<Range<u64>> {
-    let clip = |range: &Range<u64>| range.start.max(outer.start)..range.end.min(outer.end);
-    ranges.iter().map(clip).filter(|range| !range.is_empty()).collect()
-}
-
 /// What is where on a volume, in the order of importance.
 #[derive(Default)]
 pub(super) struct Map(Vec<(Range<u64>, String)>);
@@ -142,11 +136,6 @@ impl Map {
             places.push((log, "conversion log".to_owned()));
         }
         Self(places)
-    }
-
-    /// The places themselves.
-    pub(super) fn regions(&self) -> impl Iterator<Item = Range<u64>> {
-        self.0.iter().map(|(range, _)| range.clone())
     }
 
     /// Tells byte ranges with their names.

@@ -1,10 +1,10 @@
 //! `claviger volume reencrypt`.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use fve::{ConversionMode, MasterKeyRotation, ReencryptOptions};
 
 use super::confirm::ConfirmArgs;
-use super::conversion::{carry_on, tell_rehearsed, tell_way};
+use super::conversion::{adopt, carry_on, tell_rehearsed, tell_way};
 use super::credential::CredentialArgs;
 use super::method::Method;
 use super::target::TargetArgs;
@@ -52,21 +52,19 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
                 target.path().display()
             ))?;
         }
-        // First, so that the new key is never wrapped by the old master key.
-        if args.new_master_key {
-            volume
-                .rotate_master_key(ctx, &MasterKeyRotation::default())
-                .context("a new master key")?;
-            if !target.is_plan() {
-                note("the master key is new");
-            }
-        }
-        let mode = if args.used_space_only {
-            ConversionMode::UsedSpaceOnly
-        } else {
-            ConversionMode::Full
+        adopt(&volume, ctx)?;
+        let options = ReencryptOptions {
+            mode: if args.used_space_only {
+                ConversionMode::UsedSpaceOnly
+            } else {
+                ConversionMode::Full
+            },
+            new_master_key: args.new_master_key.then(MasterKeyRotation::default),
         };
-        volume = volume.begin_reencryption(ctx, method, ReencryptOptions { mode })?;
+        volume = volume.begin_reencryption(ctx, method, &options)?;
+        if args.new_master_key && !target.is_plan() {
+            note("the master key is new");
+        }
     }
     if target.is_plan() {
         tell_rehearsed(&target)?;

@@ -1,12 +1,8 @@
 //! `claviger volume wipe-free-space`.
 
-use std::io;
-use std::ops::Range;
+use std::ops::ControlFlow;
 
-use anyhow::{Context as _, Result, bail};
-use fve::ConversionStatus;
-use fve::io::{ReadAt, WriteAt};
-use zeroize::Zeroizing;
+use anyhow::{Context as _, Result};
 
 use super::credential::CredentialArgs;
 use super::plan;
@@ -22,74 +18,47 @@ pub(crate) struct Args {
     target: TargetArgs,
     #[command(flatten)]
     credential: CredentialArgs,
+    /// Go on at this byte of the volume, as a run that was stopped tells it
+    #[arg(long, value_name = "BYTE", default_value = "0")]
+    from: u64,
     #[command(flatten)]
     work: WorkArgs,
 }
-
-const PIECE: u64 = 4 << 20;
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let target = args.target.open()?;
     target.volume()?;
     let volume = target.unlock(&args.credential.read()?)?;
-    if volume.conversion_status() != ConversionStatus::FullyEncrypted {
-        bail!("free space is wiped on a fully encrypted volume; nothing was changed");
-    }
-    let used = fve::inner::used_extents(&volume).context("looking for free space")?;
-    let free = complement(&used, volume.size());
-    let total: u64 = free.iter().map(|range| range.end - range.start).sum();
+    let free = volume.wipe_plan()?;
     if target.is_plan() {
-        say("would write encrypted zeros to these bytes of the volume, unless they are there already:");
-        free.iter().for_each(|range| say(&plan::line(range, "free space")));
+        say(&format!(
+            "would write encrypted zeros to {} bytes of the volume:",
+            free.bytes
+        ));
+        free.ranges
+            .iter()
+            .for_each(|range| say(&plan::line(range, "free space")));
         note("nothing was changed");
         return Ok(Outcome::Done);
     }
     let mut fresh = Fresh::new();
-    volume.recover(&mut fresh.context())?;
-    let mut work = Work::begin(&args.work, "wiping", total)?;
-    let mut done = 0;
-    let mut buffer = Zeroizing::new(vec![0; usize::try_from(PIECE).map_err(io::Error::other)?]);
-    for range in free {
-        let mut at = range.start;
-        while at < range.end {
-            if work.stopped() {
-                volume.flush()?;
-                return Ok(work.end_stopped("the volume is whole; run the same command again to go on"));
-            }
-            let len = PIECE.min(range.end - at);
-            let piece = &mut buffer[..usize::try_from(len).map_err(io::Error::other)?];
-            volume
-                .read_at(at, piece)
-                .with_context(|| format!("reading at byte {at}"))?;
-            if piece.iter().any(|&byte| byte != 0) {
-                piece.fill(0);
-                volume
-                    .write_at(at, piece)
-                    .with_context(|| format!("writing at byte {at}"))?;
-            }
-            at += len;
-            done += len;
-            work.at(done, total);
-        }
+    let mut work = Work::begin(&args.work, "wiping", free.bytes)?;
+    let progress = volume
+        .wipe_free_space(&mut fresh.context(), args.from, &mut |progress| {
+            work.at(progress.done_bytes, progress.total_bytes);
+            work.flow()
+        })
+        .context("the volume is whole; run the same command again")?;
+    if !progress.finished {
+        return Ok(work.end_stopped(&format!(
+            "the volume is whole; the same command with --from {} goes on",
+            progress.next
+        )));
     }
-    volume.flush()?;
     work.end();
-    say(&format!("{total} bytes of free space hold encrypted zeros"));
+    say(&format!(
+        "{} bytes of free space hold encrypted zeros",
+        progress.total_bytes
+    ));
     Ok(Outcome::Done)
-}
-
-/// What lies between ascending ranges.
-fn complement(ranges: &[Range<u64>], size: u64) -> Vec<Range<u64>> {
-    let mut free = Vec::new();
-    let mut at = 0;
-    for range in ranges {
-        if at < range.start {
-            free.push(at..range.start);
-        }
-        at = at.max(range.end);
-    }
-    if at < size {
-        free.push(at..size);
-    }
-    free
 }

@@ -1,6 +1,7 @@
 //! Long work: progress for whoever looks, and an end in order when a signal asks for it.
 
 use std::io::IsTerminal;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -77,6 +78,15 @@ impl Work {
     /// Whether a signal came.
     pub(crate) fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The same for the library.
+    pub(crate) fn flow(&self) -> ControlFlow<()> {
+        if self.stopped() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     /// Tells how far the work is.

@@ -92,11 +92,10 @@ fn copy(args: &Args, source: &dyn ReadAt) -> Result<(Outcome, Map)> {
             SalvageEvent::Progress(progress) => work.at(progress.rescued + progress.bad, progress.total),
             SalvageEvent::Checkpoint(map) => failed = save(&map_path, map).err(),
         }
-        if work.stopped() || failed.is_some() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
+        if failed.is_some() {
+            return ControlFlow::Break(());
         }
+        work.flow()
     })?;
     save(&map_path, &map)?;
     if let Some(error) = failed {

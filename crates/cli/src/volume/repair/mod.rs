@@ -1,6 +1,5 @@
 //! `claviger volume repair`: when a drive will not open.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
@@ -121,11 +120,7 @@ impl LookArgs {
         let mut work = Work::begin(work, "looking", device.size())?;
         let findings = fve::repair::examine(device, &options, &mut |progress| {
             work.at(progress.done_bytes, progress.total_bytes);
-            if work.stopped() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            work.flow()
         })?;
         work.end();
         Ok((!work.stopped()).then_some(findings))

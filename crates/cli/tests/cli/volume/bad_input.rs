@@ -96,7 +96,7 @@ fn refusals() -> Vec<(String, &'static str)> {
         ),
         (
             "export drive.img --recovery-password-file many.txt".to_owned(),
-            "none of the 2 recovery passwords fits: the volume does not open: the credential does not open this volume",
+            "none of the 2 recovery passwords opens the volume",
         ),
         (
             "export drive.img --recovery-password-file mistyped.txt".to_owned(),

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::ground::Ground;
+use crate::program::tree;
 
 /// The byte ranges in the output of a plan.
 fn ranges(said: &str) -> Vec<Range<usize>> {
@@ -18,80 +19,73 @@ fn ranges(said: &str) -> Vec<Range<usize>> {
     said.lines().filter_map(range).collect()
 }
 
-/// Plans a command, carries it out, and compares. `whole` is how many of the planned ranges must really differ
-/// afterwards: all of them, unless equal bytes may be written.
-fn check(ground: &Ground, command: &str, all_differ: bool) {
+/// Plans a command, carries it out, and compares. With `Differ::All` each planned range really differs afterwards.
+fn check(ground: &Ground, command: &str, differ: Differ) {
     let image = command.split_whitespace().find(|word| word.ends_with(".img")).unwrap();
-    let before = (crate::program::tree(ground.folder.path()), ground.bytes(image));
+    let before = (tree(ground.folder.path()), ground.bytes(image));
     let planned = ranges(&ground.done(&format!("{command} --plan")));
     assert!(
-        crate::program::tree(ground.folder.path()) == before.0,
+        tree(ground.folder.path()) == before.0,
         "the plan changed something: {command}"
     );
     assert!(!planned.is_empty(), "{command}");
-    ground.done(&format!("{command} --yes").replace("NOYES --yes", ""));
+    ground.done(command);
     let after = ground.bytes(image);
     let outside = (0..after.len()).find(|at| before.1[*at] != after[*at] && !planned.iter().any(|r| r.contains(at)));
     assert_eq!(outside, None, "{command}: a byte outside of {planned:x?}");
-    if all_differ {
-        for range in &planned {
-            assert!(
-                before.1[range.clone()] != after[range.clone()],
-                "{command}: {range:x?} did not change"
-            );
-        }
+    for range in planned.iter().filter(|_| differ == Differ::All) {
+        assert!(
+            before.1[range.clone()] != after[range.clone()],
+            "{command}: {range:x?} did not change"
+        );
     }
 }
+
+#[derive(PartialEq)]
+enum Differ {
+    All,
+    Some,
+}
+
+const UNLOCK: &str = "--recovery-password-file recovery.txt";
 
 #[test]
 fn operations_on_protectors_change_what_their_plans_say() {
     let ground = Ground::new();
     ground.folder.put("new.txt", "four plain words here");
-    let unlock = "--recovery-password-file recovery.txt NOYES";
+    let id = ground.id("drive.img", "passphrase");
     for command in [
         "protectors add drive.img --recovery-password-out second.txt --startup-key-out usb",
         "protectors suspend drive.img --reboots 2",
         "protectors resume drive.img",
         "protectors change-passphrase drive.img --new-passphrase-file new.txt",
         "rotate-master-key drive.img",
+        &format!("protectors remove drive.img --protector {id}"),
     ] {
-        check(
-            &ground,
-            &format!("{command} {unlock}").replace("NOYES", if command.starts_with("rotate") { "" } else { "NOYES" }),
-            true,
-        );
+        check(&ground, &format!("{command} {UNLOCK}"), Differ::All);
     }
-    let id = ground.id("drive.img", "passphrase");
-    check(
-        &ground,
-        &format!("protectors remove drive.img --protector {id} --recovery-password-file recovery.txt"),
-        true,
-    );
 }
 
 #[test]
 fn conversions_change_what_their_plans_say() {
     let ground = Ground::new();
+    let unlock = "--recovery-password-file new.txt";
     check(
         &ground,
-        "encrypt plain.img --recovery-password-out new.txt NOYES",
-        false,
+        "encrypt plain.img --recovery-password-out new.txt",
+        Differ::Some,
     );
     check(
         &ground,
-        "reencrypt plain.img --recovery-password-file new.txt --new-master-key",
-        false,
+        &format!("reencrypt plain.img --yes {unlock} --new-master-key"),
+        Differ::Some,
     );
+    check(&ground, &format!("wipe-free-space plain.img {unlock}"), Differ::Some);
+    check(&ground, &format!("decrypt plain.img --yes {unlock}"), Differ::Some);
     check(
         &ground,
-        "wipe-free-space plain.img --recovery-password-file new.txt NOYES",
-        false,
-    );
-    check(&ground, "decrypt plain.img --recovery-password-file new.txt", false);
-    check(
-        &ground,
-        "encrypt plain.img --used-space-only --recovery-password-out again.txt NOYES",
-        false,
+        "encrypt plain.img --used-space-only --recovery-password-out again.txt",
+        Differ::Some,
     );
 }
 
@@ -116,29 +110,32 @@ fn mending_changes_what_its_plan_says() {
     image[at..at + 65536].fill(0);
     image[..512].fill(0);
     ground.folder.put("drive.img", &image);
-    let unlock = "--recovery-password-file recovery.txt";
     check(
         &ground,
-        &format!("repair mend drive.img --undo-file undo.bin {unlock}"),
-        true,
+        &format!("repair mend drive.img --yes --undo-file undo.bin {UNLOCK}"),
+        Differ::All,
     );
-    check(&ground, "repair undo drive.img --undo-file undo.bin", false);
     check(
         &ground,
-        &format!("metadata restore drive.img --metadata drive.metadata {unlock}"),
-        false,
+        "repair undo drive.img --yes --undo-file undo.bin",
+        Differ::Some,
+    );
+    check(
+        &ground,
+        &format!("metadata restore drive.img --yes --metadata drive.metadata {UNLOCK}"),
+        Differ::Some,
     );
 }
 
 #[test]
 fn a_planned_creation_makes_nothing() {
     let ground = Ground::new();
-    let before = crate::program::tree(ground.folder.path());
+    let before = tree(ground.folder.path());
     let said =
         ground.done("create new.img --from plain.img --recovery-password-out new.txt --startup-key-out usb --plan");
     assert!(
         said.contains("would create new.txt (mode 0600)") && said.contains("new.img"),
         "{said}"
     );
-    assert!(crate::program::tree(ground.folder.path()) == before);
+    assert!(tree(ground.folder.path()) == before);
 }
