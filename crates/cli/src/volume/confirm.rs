@@ -21,13 +21,20 @@ impl ConfirmArgs {
     /// # Errors
     /// When they did not, or nobody is there to ask.
     pub(super) fn ask(&self, consequence: &str) -> Result<()> {
-        if self.yes {
-            return Ok(());
-        }
-        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        self.ask_about(&[], consequence)
+    }
+
+    /// The same; the details are told before, to whoever may agree.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub(super) fn ask_about(&self, details: &[String], consequence: &str) -> Result<()> {
+        let somebody = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        if !self.yes && !somebody {
             bail!("{consequence}; say --yes if that is wanted; nothing was changed");
         }
-        if terminal::agree(&format!("{consequence}. Go on?"))? {
+        details.iter().for_each(|line| terminal::note(line));
+        if self.yes || terminal::agree(&format!("{consequence}. Go on?"))? {
             return Ok(());
         }
         bail!("not confirmed; nothing was changed")

@@ -5,7 +5,7 @@ use fve::io::{ReadAt as _, WriteAt};
 use fve::{Context, ConversionMode, ConversionStatus, LogPlace, ReencryptOptions, UnlockedVolume};
 
 use super::credential::CredentialArgs;
-use super::plan::Map;
+use super::plan::{Map, OUTER_HEADER};
 use super::target::{Device, Target, TargetArgs};
 use super::work::{Outcome, Work, WorkArgs};
 use crate::system::{Fresh, file_time};
@@ -66,10 +66,13 @@ pub(super) fn resume(args: &ResumeArgs) -> Result<Outcome> {
             "decrypting",
             "fully decrypted; claviger volume decrypt takes the metadata off",
         ),
-        _ => ("encrypting", "fully encrypted"),
+        _ => ("encrypting", "fully encrypted and protected"),
     };
     let outcome = carry_on(&volume, ctx, &args.work, verb)?;
     if outcome == Outcome::Done {
+        if status == ConversionStatus::EncryptionInProgress {
+            protect(&volume, ctx)?;
+        }
         say(done);
     }
     Ok(outcome)
@@ -99,6 +102,12 @@ pub(super) fn carry_on<D: WriteAt>(
     }
 }
 
+/// Switches protection on once a volume is encrypted. Until then a clear key lies on it, so that the work goes on without
+/// a secret.
+pub(super) fn protect<D: WriteAt>(volume: &UnlockedVolume<D>, ctx: &mut Context<'_>) -> Result<()> {
+    volume.resume(ctx).context("switching protection on")
+}
+
 /// Tells what a rehearsal wrote.
 pub(super) fn tell_rehearsed(target: &Target) -> Result<()> {
     let Some(rehearsal) = target.rehearsal() else {
@@ -126,11 +135,16 @@ pub(super) fn tell_way(target: &Target, volume: &UnlockedVolume<Device>) -> Resu
         _ => ("encrypt", volume.encryption_plan(mode)?),
     };
     let map = Map::of(&target.volume()?.info());
+    let decrypts = plan.to.is_none();
     say(&format!("would {word} in place what lies here, {} bytes:", plan.bytes));
     map.tell(&plan.ranges);
     if let Some(log) = plan.log {
         say("each piece passes through the conversion log:");
         map.tell(std::slice::from_ref(&log));
+    }
+    if decrypts {
+        say("then the file system gets its own header back, and metadata, log and their files go:");
+        map.tell(std::slice::from_ref(&OUTER_HEADER));
     }
     Ok(())
 }

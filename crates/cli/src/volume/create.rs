@@ -11,6 +11,7 @@ use fve::io::{FileDevice, ReadAt, WriteAt};
 use fve::{CreateOptions, NewProtector};
 
 use super::confirm::ConfirmArgs;
+use super::conversion::protect;
 use super::method::Method;
 use super::new_protector::NewProtectorArgs;
 use super::target::{TargetArgs, open_to_read};
@@ -78,7 +79,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             .with_context(|| format!("{} cannot become a BitLocker volume", args.from.display()))?;
         watched.end();
         protectors.add(&volume, ctx)?;
-        volume.resume(ctx).context("switching protection on")
+        protect(&volume, ctx)
     };
     let made = if is_block(path) {
         onto_device(args, watched.size, make)

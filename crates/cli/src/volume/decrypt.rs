@@ -44,7 +44,6 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     if target.is_plan() {
         tell_rehearsed(&target)?;
         tell_way(&target, &volume)?;
-        say("and then take off boot sector, metadata, log and the files that hold them");
         return Ok(Outcome::Done);
     }
     let outcome = carry_on(&volume, ctx, &args.work, "decrypting")?;

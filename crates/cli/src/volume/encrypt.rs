@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use fve::{Context, ConversionMode, ConversionStatus, InitOptions, ProtectorInfo, ProtectorKind, UnlockedVolume};
 
-use super::conversion::{adopt, carry_on, tell_rehearsed, tell_way};
+use super::conversion::{adopt, carry_on, protect, tell_rehearsed, tell_way};
 use super::credential::{MaybeCredentialArgs, Secret};
 use super::method::Method;
 use super::new_protector::{NewProtectorArgs, write_password};
@@ -56,8 +56,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     let outcome = carry_on(&volume, ctx, &args.work, "encrypting")?;
     if outcome == Outcome::Done {
-        // Until here the clear key lies on the volume, so that the work goes on without a secret.
-        volume.resume(ctx).context("switching protection on")?;
+        protect(&volume, ctx)?;
         say(&format!("{} is fully encrypted and protected", target.path().display()));
     }
     Ok(outcome)

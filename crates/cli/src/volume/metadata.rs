@@ -84,15 +84,11 @@ fn restore(args: &RestoreArgs) -> Result<()> {
     let plan = secret.attempt(|credential| {
         fve::restore_metadata_plan(target.bytes(), &backup, credential).context("the metadata is not restored")
     })?;
-    if target.is_plan() || plan.disk_is_newer {
-        let out = if target.is_plan() { say } else { note };
-        plan.describe().iter().for_each(|line| out(line));
-    }
-    if !target.is_plan() {
-        args.confirm.ask(&format!(
-            "the metadata on {} will be overwritten",
-            target.path().display()
-        ))?;
+    if target.is_plan() {
+        plan.describe().iter().for_each(|line| say(line));
+    } else {
+        let consequence = format!("the metadata on {} will be overwritten", target.path().display());
+        args.confirm.ask_about(&plan.describe(), &consequence)?;
     }
     let mut fresh = Fresh::new();
     let ctx = &mut fresh.context();

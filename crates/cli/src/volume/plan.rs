@@ -11,6 +11,8 @@ use fve::io::{FileDevice, ReadAt, WriteAt};
 use crate::terminal::say;
 
 const PAGE: u64 = 4096;
+/// Where BitLocker's boot sector and its surroundings lie.
+pub(super) const OUTER_HEADER: Range<u64> = 0..8192;
 
 /// A device on which everything written stays in memory.
 pub(super) struct Rehearsal {
@@ -125,7 +127,7 @@ pub(super) struct Map(Vec<(Range<u64>, String)>);
 impl Map {
     /// The places that the metadata names.
     pub(super) fn of(info: &VolumeInfo) -> Self {
-        let mut places = vec![(0..8192, "boot sector and outer header".to_owned())];
+        let mut places = vec![(OUTER_HEADER, "boot sector and outer header".to_owned())];
         for (index, copy) in info.copies.iter().enumerate() {
             places.push((copy.offset..copy.offset + 65536, format!("metadata copy {index}")));
         }

@@ -37,6 +37,13 @@ impl Place {
         let Some(name) = path.file_name() else {
             bail!("{} names no file", path.display());
         };
+        if !folder(path).is_dir() {
+            bail!(
+                "creating {}: there is no folder {}",
+                path.display(),
+                folder(path).display()
+            );
+        }
         if plan {
             return Ok(Self::Nowhere(path.into()));
         }

@@ -1,7 +1,5 @@
 //! `claviger volume wipe-free-space`.
 
-use std::ops::ControlFlow;
-
 use anyhow::{Context as _, Result};
 
 use super::credential::CredentialArgs;

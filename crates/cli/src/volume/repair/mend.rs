@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::{LookArgs, RescueArgs, stopped};
 use crate::system::Fresh;
-use crate::terminal::{note, say};
+use crate::terminal::say;
 use crate::volume::confirm::ConfirmArgs;
 use crate::volume::credential::CredentialArgs;
 use crate::volume::secret_out::Place;
@@ -46,17 +46,17 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let rescued = args
         .rescue
         .open(&Arc::new(target.device()), &findings, &args.credential.read()?)?;
-    rescued.proof().notes.iter().for_each(|line| note(line));
     let plan = rescued.plan();
     if plan.steps.is_empty() {
         say("there is nothing to mend");
         return Ok(Outcome::Done);
     }
-    let out = if target.is_plan() { say } else { note };
-    plan.describe().iter().for_each(|line| out(line));
-    if !target.is_plan() {
-        args.confirm
-            .ask(&format!("{} will be changed in these places", target.path().display()))?;
+    let details = [rescued.proof().notes.clone(), plan.describe()].concat();
+    if target.is_plan() {
+        details.iter().for_each(|line| say(line));
+    } else {
+        let consequence = format!("{} will be changed in these places", target.path().display());
+        args.confirm.ask_about(&details, &consequence)?;
     }
     if let Some(place) = place {
         place.write_bytes(&rescued.undo().to_bytes())?;

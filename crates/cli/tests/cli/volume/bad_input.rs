@@ -25,7 +25,7 @@ fn refusals() -> Vec<(String, &'static str)> {
         ),
         (
             "encrypt plain.img --recovery-password-out no/new.txt".to_owned(),
-            "creating no/new.txt: No such file or directory (os error 2)",
+            "creating no/new.txt: there is no folder no",
         ),
         (
             "encrypt plain.img --startup-key-out recovery.txt".to_owned(),

@@ -43,7 +43,8 @@ fn added_protectors_open_the_volume_and_their_files_are_private() {
             "{name}"
         );
     }
-    assert_opens(&ground.path("drive.img"), &ground.password("second.txt"));
+    // dislocker looks at the first recovery password only.
+    assert!(cryptsetup(&ground.path("drive.img"), &ground.password("second.txt")));
     assert_opens(&ground.path("drive.img"), &ground.password("recovery.txt"));
     assert!(cryptsetup(&ground.path("drive.img"), "four plain words here"));
     ground.done(&format!("export drive.img --startup-key {key} --output out.img"));
