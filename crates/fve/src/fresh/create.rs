@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::layout::{Layout, Placement};
 use super::overlay::Overlay;
-use super::parts::{NewProtector, Parts, Plan};
+use super::parts::{NewProtector, Parts, Plan, replace_head};
 use crate::Error;
 use crate::context::Context;
 use crate::convert::ConversionMode;
@@ -44,8 +44,8 @@ impl Default for CreateOptions<'_> {
 }
 
 /// Creates an encrypted volume on `device` from the plain file system `inner`, which is only read and must
-/// have the same size. No plain text touches the device. The boot sector is written last, so a crash
-/// leaves no half volume.
+/// have the same size. No plain text touches the device. The boot sector goes first and comes last: a crash leaves what the
+/// device held before, or nothing that looks like a volume, or the whole new one.
 pub fn create<D: WriteAt>(
     device: D,
     inner: &dyn ReadAt,
@@ -76,7 +76,7 @@ pub fn create<D: WriteAt>(
     };
     let parts = Parts::new(&layout, &plan, &inner_boot, ctx)?;
     // Until the new boot sector is there, the device must not look like another volume.
-    device.write_at(0, &vec![0; layout.sector_size as usize])?;
+    replace_head(&device, &vec![0; layout.sector_size as usize])?;
     let volume = UnlockedVolume::new(
         Volume::from_parts(device, parts.boot, parts.metadata.clone())?,
         parts.vmk.clone(),

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use super::layout::{Layout, Placement};
-use super::parts::{Parts, Plan};
+use super::parts::{HEAD, Parts, Plan, replace_head};
 use crate::Error;
 use crate::context::Context;
 use crate::convert::ConversionMode;
@@ -67,7 +67,7 @@ pub fn initialise<D: WriteAt>(
         plan.apply(&device)?;
         device.flush()?;
     }
-    copy_header(&device, 0..HEADER_LEN, layout.regions.header, 0)?;
+    device.write_at(layout.regions.header, &bytes_at(&device, 0..HEADER_LEN)?)?;
     let volume = Volume::from_parts(device, parts.boot, parts.metadata.clone())?;
     let log = volume
         .geometry
@@ -93,13 +93,14 @@ impl<D: WriteAt> UnlockedVolume<D> {
         if self.conversion_status() != ConversionStatus::FullyDecrypted {
             return Err(Error::InvalidState("the volume is not fully decrypted"));
         }
-        let header = self.geometry.header.start;
-        let sector = u64::from(self.sector_size());
-        copy_header(&self.device, header..self.geometry.header.end, 0, sector)?;
-        let mut first = vec![0; self.sector_size() as usize];
-        self.device.read_at(header, &mut first)?;
-        self.device.write_at(0, &first)?;
+        let mut inner = bytes_at(&self.device, self.geometry.header.clone())?;
+        let first = inner.get(..self.sector_size() as usize).map(<[u8]>::to_vec);
+        let first = first.ok_or(Error::Unsupported("the length of the relocated header"))?;
+        // Everything but the first 512 bytes, which are still BitLocker's; then those alone.
+        self.device.read_at(0, &mut inner[..HEAD])?;
+        self.device.write_at(0, &inner)?;
         self.device.flush()?;
+        replace_head(&self.device, &first)?;
         for area in &self.geometry.metadata {
             wipe(&self.device, area.start, METADATA_LEN as u64)?;
         }
@@ -110,13 +111,10 @@ impl<D: WriteAt> UnlockedVolume<D> {
     }
 }
 
-/// Copies the header from one place to another, leaving out its first `skip` bytes.
-fn copy_header(device: &dyn WriteAt, from: Range<u64>, to: u64, skip: u64) -> Result<(), Error> {
-    let len = from.end - from.start - skip;
-    let mut header = vec![0; usize::try_from(len).map_err(io::Error::other)?];
-    device.read_at(from.start + skip, &mut header)?;
-    device.write_at(to + skip, &header)?;
-    Ok(device.flush()?)
+fn bytes_at(device: &dyn WriteAt, range: Range<u64>) -> Result<Vec<u8>, Error> {
+    let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(io::Error::other)?];
+    device.read_at(range.start, &mut bytes)?;
+    Ok(bytes)
 }
 
 fn wipe(device: &dyn WriteAt, offset: u64, len: u64) -> Result<(), Error> {

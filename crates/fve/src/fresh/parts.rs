@@ -126,16 +126,30 @@ impl Parts {
         Ok(())
     }
 
-    /// Writes the boot sector: with this single sector the volume becomes a BitLocker volume.
-    /// The rest of the outer header is wiped afterwards, for it is relocated.
+    /// Writes the boot sector: with its first 512 bytes the volume becomes a BitLocker volume, so the first write
+    /// changes nothing else, even where a sector has 4096 of them. The rest of the outer header is wiped
+    /// afterwards, for it is relocated.
     pub(super) fn write_boot(&self, device: &dyn WriteAt) -> Result<(), Error> {
-        device.write_at(0, &self.boot_sector)?;
-        device.flush()?;
-        let sector = u64::from(self.boot.sector_size);
-        let rest = usize::try_from(HEADER_LEN - sector).map_err(std::io::Error::other)?;
-        device.write_at(sector, &vec![0; rest])?;
+        replace_head(device, &self.boot_sector)?;
+        let mut header = self.boot_sector.clone();
+        header.resize(usize::try_from(HEADER_LEN).map_err(std::io::Error::other)?, 0);
+        let from = if self.boot_sector.len() == HEAD { HEAD } else { 0 };
+        device.write_at(from as u64, &header[from..])?;
         Ok(device.flush()?)
     }
+}
+
+/// What every disk writes as a whole.
+pub(super) const HEAD: usize = 512;
+
+/// Makes the first 512 bytes of the device those of `sector`, durably, and changes nothing else.
+pub(super) fn replace_head(device: &dyn WriteAt, sector: &[u8]) -> Result<(), Error> {
+    let mut first = vec![0; sector.len()];
+    device.read_at(0, &mut first)?;
+    let head = HEAD.min(sector.len());
+    first[..head].copy_from_slice(&sector[..head]);
+    device.write_at(0, &first)?;
+    Ok(device.flush()?)
 }
 
 fn whole_boot_sector(layout: &Layout, inner: &[u8; 512]) -> Vec<u8> {

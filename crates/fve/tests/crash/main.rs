@@ -20,6 +20,7 @@ mod ntfs_support;
 mod convert;
 mod disk;
 mod fates;
+mod fresh;
 mod protect;
 mod recorder;
 mod run;

@@ -85,6 +85,8 @@ fn holds(write: &Write, at: u64, seen: &[u8]) -> bool {
 pub(crate) struct Cut {
     /// State acknowledged last, and the one that was being worked towards.
     pub(crate) states: Vec<usize>,
+    /// Whether nothing more was being worked towards.
+    pub(crate) acknowledged: bool,
     pub(crate) view: View,
     /// Whether to carry the interrupted work through to its end.
     pub(crate) thorough: bool,
@@ -231,6 +233,7 @@ impl<'a> Walker<'a> {
     fn cut(&self, index: usize, thorough: bool) -> Cut {
         Cut {
             states: self.state.into_iter().chain(self.next[index]).collect(),
+            acknowledged: self.next[index].is_none(),
             view: self.view.clone(),
             thorough,
         }

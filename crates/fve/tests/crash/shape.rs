@@ -85,7 +85,7 @@ impl Shape {
     }
 
     /// Ranges that belong to nobody inside.
-    fn reserved(&self) -> Vec<Range<u64>> {
+    pub(crate) fn reserved(&self) -> Vec<Range<u64>> {
         let mut reserved = self.metadata();
         reserved.extend([self.header(), self.log()]);
         reserved
