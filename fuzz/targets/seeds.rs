@@ -122,7 +122,15 @@ fn volumes(corpus: &Path, name: &str, sector_size: u32) -> std::io::Result<()> {
             &format!("{name}-{method:?}"),
             &area[..area.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)],
         )?;
+        let backup = volume.backup_metadata(fve_fuzz::NOW).expect("reads").to_bytes();
+        put(
+            corpus,
+            "files",
+            &format!("backup-{name}-{method:?}"),
+            &backup[..backup.len() - 32],
+        )?;
         let device = volume.into_device();
+        lost(corpus, &format!("{name}-{method:?}"), &area, &device)?;
         whole(corpus, &format!("{name}-{method:?}"), &device)?;
         let mut boot = [0; 512];
         device.read_at(0, &mut boot)?;
@@ -162,6 +170,25 @@ fn whole(corpus: &Path, name: &str, device: &Sparse) -> std::io::Result<()> {
         let mut input = vec![act];
         input.extend(kept.to_patches());
         put(corpus, "volume", &format!("{name}-{how}"), &input)?;
+    }
+    Ok(())
+}
+
+/// A volume that lost its boot sector and two copies, with and without a backup.
+fn lost(corpus: &Path, name: &str, area: &[u8], device: &Sparse) -> std::io::Result<()> {
+    let kept = Sparse::new(SIZE);
+    let mut bytes = vec![0; 4096];
+    for start in [0x6_0000, 0x8_0000, 0x8_1000] {
+        device.read_at(start, &mut bytes)?;
+        kept.write_at(start, &bytes)?;
+    }
+    let used = area.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    for (how, backup) in [("copy", &area[..0]), ("backup", &area[..used])] {
+        let mut input = vec![0];
+        input.extend_from_slice(&u16::try_from(backup.len()).expect("fits").to_le_bytes());
+        input.extend_from_slice(backup);
+        input.extend(kept.to_patches());
+        put(corpus, "repair", &format!("{name}-{how}"), &input)?;
     }
     Ok(())
 }
