@@ -2,9 +2,11 @@
 
 use fve::io::{FileDevice, MemoryDevice, ReadAt, WriteAt};
 use fve::{
-    ConversionMode, ConversionStatus, Credential, Error, InitOptions, RecoveryPassword, UnlockedVolume, Volume,
-    initialise,
+    ConversionMode, ConversionStatus, Credential, EncryptionMethod, Error, InitOptions, RecoveryPassword,
+    UnlockedVolume, Volume, initialise,
 };
+
+use rand::Rng;
 
 use crate::common::oracle::{self, Secret};
 use crate::common::{World, all_of, expected_view, free_regions, load, sum_of, view_of};
@@ -231,4 +233,168 @@ fn a_foreign_volume_without_our_log_is_not_converted() {
     assert!(matches!(again, Err(Error::InvalidState(_))));
     let reopened = Volume::open(MemoryDevice::new(all_of(volume.device()))).unwrap();
     assert!(reopened.unlock(&Credential::ClearKey).is_ok());
+}
+
+/// Encrypts and decrypts, pausing at a place drawn by lot each way.
+fn there_and_back(seed: u64, method: EncryptionMethod, sector_size: u32, mode: ConversionMode) {
+    let mut world = World::new(seed);
+    let image = world.ntfs("volume.img", 12, sector_size);
+    world.sprinkle(&image);
+    let plain = std::fs::read(&image).unwrap();
+    let used = match mode {
+        ConversionMode::Full => vec![0..plain.len() as u64],
+        ConversionMode::UsedSpaceOnly => fve::ntfs::used_extents(&load(&image)).unwrap(),
+    };
+    let options = InitOptions {
+        method,
+        placement: free_regions(sector_size),
+        ..InitOptions::default()
+    };
+    let volume = initialise(FileDevice::open_write(&image).unwrap(), &options, &mut world.ctx()).unwrap();
+    let recovery = RecoveryPassword::generate(&mut world.rng);
+    volume
+        .add_recovery_password(&mut world.ctx(), Some(&recovery), None)
+        .unwrap();
+    volume.resume(&mut world.ctx()).unwrap();
+    let expected = expected_view(&plain);
+    let same = |view: &[u8], what: &str| {
+        for range in &used {
+            let range = range.start as usize..range.end as usize;
+            assert!(view[range.clone()] == expected[range], "{what}");
+        }
+    };
+    let text = recovery.expose();
+    let secret = Secret::Recovery(&text);
+    for back in [false, true] {
+        let what = format!("seed {seed}, {method}, {sector_size}, {mode:?}, back: {back}");
+        if back {
+            volume.begin_decryption(&mut world.ctx()).unwrap();
+        } else {
+            let plan = volume.encryption_plan(mode).unwrap();
+            assert_eq!(plan.to, Some(method));
+            volume.begin_encryption(&mut world.ctx(), mode).unwrap();
+        }
+        let stop = world.rng.random_range(8192..11_u64 << 20);
+        while !volume.progress().finished && volume.progress().done_bytes < stop {
+            volume.convert_step(&mut world.ctx()).unwrap();
+        }
+        if !volume.progress().finished {
+            volume.pause(&mut world.ctx()).unwrap();
+            same(&view_of(&volume), &what);
+            assert_eq!(
+                oracle::libbde(&image, secret).expect("libbde opens").0,
+                sum_of(&volume),
+                "{what}"
+            );
+            volume.resume_conversion(&mut world.ctx()).unwrap();
+            convert_all(&mut world, &volume);
+        }
+        same(&view_of(&volume), &what);
+        if !back {
+            let sum = sum_of(&volume);
+            assert!(oracle::cryptsetup_opens(&image, secret), "{what}");
+            assert_eq!(oracle::libbde(&image, secret).expect("libbde opens").0, sum, "{what}");
+            assert_eq!(
+                oracle::dislocker(&image, secret).expect("dislocker opens").0,
+                sum,
+                "{what}"
+            );
+        }
+    }
+    drop(volume.deinitialise().unwrap());
+    let back = expected_view(&std::fs::read(&image).unwrap());
+    same(&back, "plain again");
+}
+
+#[test]
+fn every_method_sector_size_and_extent_goes_there_and_back() {
+    let mut seed = 90;
+    for method in [
+        EncryptionMethod::AesCbc128,
+        EncryptionMethod::AesCbc256,
+        EncryptionMethod::AesXts128,
+        EncryptionMethod::AesXts256,
+    ] {
+        for sector_size in [512, 4096] {
+            for mode in [ConversionMode::Full, ConversionMode::UsedSpaceOnly] {
+                there_and_back(seed, method, sector_size, mode);
+                seed += 1;
+            }
+        }
+    }
+}
+
+/// A device whose writes fail from a given one on, and work again when told to.
+struct Failing {
+    memory: MemoryDevice,
+    left: std::sync::atomic::AtomicI64,
+}
+
+impl Failing {
+    fn count(&self) -> std::io::Result<()> {
+        match self.left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) {
+            ..=0 => Err(std::io::Error::other("the device fails")),
+            _ => Ok(()),
+        }
+    }
+
+    fn works_for(&self, writes: i64) {
+        self.left.store(writes, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl ReadAt for Failing {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<()> {
+        self.memory.read_at(offset, buf)
+    }
+
+    fn size(&self) -> u64 {
+        self.memory.size()
+    }
+}
+
+impl WriteAt for Failing {
+    fn write_at(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.count()?;
+        self.memory.write_at(offset, data)
+    }
+
+    fn flush(&self) -> std::io::Result<()> {
+        self.count()
+    }
+}
+
+#[test]
+fn a_step_on_a_failing_device_leaves_the_view_right_refuses_writes_and_is_tried_again() {
+    let mut world = World::new(16);
+    let Started { volume, plain, .. } = start(&mut world, 512);
+    let vmk = volume.master_key().clone();
+    let expected = expected_view(&plain);
+    let image = all_of(volume.device());
+    let mut refused = 0;
+    for left in 0..22 {
+        let device = Failing {
+            memory: MemoryDevice::new(image.clone()),
+            left: i64::MAX.into(),
+        };
+        let volume = Volume::open(device).unwrap().unlock(&Credential::Vmk(&vmk)).unwrap();
+        volume.begin_encryption(&mut world.ctx(), ConversionMode::Full).unwrap();
+        volume.convert_step(&mut world.ctx()).unwrap();
+        volume.device().works_for(left);
+        let failed = volume.convert_step(&mut world.ctx()).is_err();
+        assert!(view_of(&volume) == expected, "after {left} writes");
+        volume.device().works_for(i64::MAX);
+        if failed && volume.needs_recovery() {
+            // A write in between would be undone by the records.
+            assert!(volume.write_at(3 << 20, &[1]).is_err(), "after {left} writes");
+            refused += 1;
+        }
+        if !matches!(volume.convert_step(&mut world.ctx()), Err(Error::Stale)) {
+            convert_all(&mut world, &volume);
+        }
+        let volume = Volume::open(volume.into_device()).unwrap();
+        let volume = volume.unlock(&Credential::Vmk(&vmk)).unwrap();
+        assert!(view_of(&volume) == expected, "after {left} writes, opened anew");
+    }
+    assert!(refused > 3, "{refused}");
 }

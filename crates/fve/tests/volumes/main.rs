@@ -13,4 +13,6 @@ mod created;
 mod hostile;
 mod inner_ntfs;
 mod many_proofs;
+mod reencryption;
 mod windows_images;
+mod wiping;
