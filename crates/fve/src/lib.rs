@@ -49,11 +49,11 @@ pub use format::EncryptionMethod;
 pub use fresh::{CreateOptions, InitOptions, NewProtector, Placement, create, initialise};
 pub use guid::{Guid, GuidError};
 pub use keychain::Credential;
-pub use protector::{BackupInfo, ProtectorInfo, ProtectorKind, TpmDatum};
+pub use protector::{BackupInfo, Part, ProtectorInfo, ProtectorKind, Stretch, TpmDatum};
 pub use secret::{Bek, BekError, ExternalKey, Passphrase, RecoveryPassword, RecoveryPasswordError, VolumeMasterKey};
 pub use time::FileTime;
 pub use volume::{
-    BackupError, BootSectorPlan, ConversionStatus, CopyInfo, MasterKeyRotation, MasterKeyRotationPlan, MetadataBackup,
-    MetadataTouched, ProtectorKey, ProtectorSummary, RestorePlan, RestoreRefusal, UnlockedVolume, Volume, VolumeInfo,
-    is_fve, restore_metadata, restore_metadata_plan,
+    BackupError, BootSectorPlan, ConversionStatus, CopyInfo, EowInfo, KeylessVolume, MasterKeyRotation,
+    MasterKeyRotationPlan, MetadataBackup, MetadataTouched, ProtectorKey, ProtectorSummary, RestorePlan,
+    RestoreRefusal, UnlockedVolume, Volume, VolumeInfo, is_fve, restore_metadata, restore_metadata_plan,
 };

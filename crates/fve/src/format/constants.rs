@@ -68,6 +68,8 @@ pub mod kind {
     pub const EXTERNAL_INFO: u16 = 9;
     /// Relocated header and extended information.
     pub const VIRTUALIZATION: u16 = 0xF;
+    /// A number of 64 bits.
+    pub const SIMPLE_LARGE: u16 = 0x14;
     /// When and how a recovery password was backed up.
     pub const BACKUP_INFO: u16 = 0x15;
     /// A GUID.
@@ -88,6 +90,12 @@ pub mod role {
     pub const EXTERNAL_INFO: u16 = 6;
     /// The volume's description.
     pub const DESCRIPTION: u16 = 7;
+    /// Secure boot and boot configuration profile (Windows 8.1 and later).
+    pub const BOOT_PROFILE: u16 = 0x11;
+    /// Name of the algorithm that stretches.
+    pub const STRETCH_ALGORITHM: u16 = 0x14;
+    /// Its salt.
+    pub const STRETCH_SALT: u16 = 0x15;
     /// The key that wraps the keys of data volumes that unlock by themselves.
     pub const AUTO_UNLOCK: u16 = 0xB;
     /// The organisation's identification field, wrapped by the VMK.

@@ -86,6 +86,10 @@ pub struct VirtualizationInfo {
 /// The extended information, version 5 (§8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ExtendedInfo {
+    /// Version of the structure: 5 on Windows 10 and 11.
+    pub version: u16,
+    /// Greatest number of files that wiping free space makes; 0 outside of that.
+    pub wipe_files_max: u32,
     /// Undocumented flag bits.
     pub flags: u64,
     /// Offset of the conversion log; 0 for none.
@@ -102,6 +106,16 @@ pub struct ExtendedInfo {
     pub os_minor: u32,
     /// Windows build that wrote the volume.
     pub os_build: u32,
+    /// 2: Windows NT.
+    pub platform: u32,
+    /// Service pack, major and minor.
+    pub service_pack: [u16; 2],
+    /// Windows' suite mask.
+    pub suite: u16,
+    /// 1: workstation, 2: domain controller, 3: server.
+    pub product_type: u8,
+    /// 2: x64, 4: arm64.
+    pub architecture: u8,
     /// Offset of the ICE-verify area.
     pub ice_offset: u64,
     /// Its length in bytes.

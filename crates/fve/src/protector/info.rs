@@ -104,6 +104,8 @@ pub struct BackupInfo {
     pub backed_up: FileTime,
     /// 1 Active Directory, 2 OneDrive, 4 Entra ID, 8 file, 0x10 printed.
     pub method: u16,
+    /// Undocumented; 2 on passwords saved to a file.
+    pub flags: u16,
 }
 
 /// One protector.
@@ -123,6 +125,36 @@ pub struct ProtectorInfo {
     pub backup: Option<BackupInfo>,
     /// Reboots until protection resumes, on a clear key that counts them.
     pub suspend_count: Option<u8>,
+    /// How the secret becomes a key, on protectors that stretch it.
+    pub stretch: Option<Stretch>,
+    /// What it is made of, in its order on disk; of no further use than to be looked at.
+    pub parts: Vec<Part>,
+}
+
+/// How a secret is stretched (§5.3, §7.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Stretch {
+    /// The algorithm's name where one is given (Windows 8.1 and later can); otherwise it is Windows 7's. *Not verified:* no
+    /// volume with a name has been seen.
+    pub algorithm: Option<String>,
+    /// Its rounds, where given.
+    pub iterations: Option<u64>,
+    /// The PIN may have letters and signs.
+    pub enhanced_pin: bool,
+}
+
+/// One datum inside a protector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Part {
+    /// `constants::role`.
+    pub role: u16,
+    /// `constants::kind`.
+    #[serde(rename = "type")]
+    pub kind: u16,
+    /// Its key type, where it has one.
+    pub key_type: Option<u16>,
+    /// Its length in bytes.
+    pub len: usize,
 }
 
 /// Flag on a clear key's VMK datum: the high byte is the reboot count.
@@ -152,7 +184,34 @@ pub(crate) fn info(datum: &Datum) -> Result<ProtectorInfo, FormatError> {
         tpm: property(kind::TPM_BLOB).map(tpm).transpose()?,
         backup: property(kind::BACKUP_INFO).map(backup).transpose()?,
         suspend_count: counts.then(|| datum.flags.to_le_bytes()[1]),
+        stretch: property(kind::STRETCH).map(stretch),
+        parts: inner.iter().map(part).collect(),
     })
+}
+
+fn part(datum: &Datum) -> Part {
+    let has_key_type = matches!(datum.kind, kind::KEY | kind::STRETCH | kind::USE_KEY);
+    let key_type = Bytes::new(&datum.body, "a key type").u16(0).ok();
+    Part {
+        role: datum.role,
+        kind: datum.kind,
+        key_type: key_type.filter(|_| has_key_type),
+        len: datum.len(),
+    }
+}
+
+/// What a STRETCH datum says about itself; a damaged one says nothing.
+fn stretch(datum: &Datum) -> Stretch {
+    /// Key flag of a PIN with letters and signs.
+    const ENHANCED_PIN: u16 = 0x04;
+    let inner = nested(datum).unwrap_or_default();
+    let flags = Bytes::new(&datum.body, "key flags").u16(2).unwrap_or_default();
+    let iterations = inner.iter().find(|d| d.kind == kind::SIMPLE_LARGE);
+    Stretch {
+        algorithm: inner.iter().find(|d| d.role == role::STRETCH_ALGORITHM).and_then(text),
+        iterations: iterations.and_then(|d| Bytes::new(&d.body, "iterations").u64(0).ok()),
+        enhanced_pin: flags & ENHANCED_PIN != 0,
+    }
 }
 
 fn tpm(datum: &Datum) -> Result<TpmDatum, FormatError> {
@@ -169,5 +228,6 @@ fn backup(datum: &Datum) -> Result<BackupInfo, FormatError> {
         created: FileTime(bytes.u64(0)?),
         backed_up: FileTime(bytes.u64(8)?),
         method: bytes.u16(16)?,
+        flags: bytes.u16(18)?,
     })
 }

@@ -3,5 +3,5 @@
 pub(crate) mod build;
 mod info;
 
-pub use info::{BackupInfo, ProtectorInfo, ProtectorKind, TpmDatum};
+pub use info::{BackupInfo, Part, ProtectorInfo, ProtectorKind, Stretch, TpmDatum};
 pub(crate) use info::{CLEAR_KEY_COUNT_FLAG, info, list};

@@ -443,9 +443,14 @@ impl<D: ReadAt> Rescued<D> {
             {
                 continue;
             }
-            if let Some(why) = replaced(window, offset, area)
-                .or_else(|| self.new_header.then(|| "it is older than the volume".to_owned()))
-            {
+            let anew = if self.new_header {
+                Some("what it says is older than the volume")
+            } else if self.proof.integrity {
+                None
+            } else {
+                Some("it is damaged")
+            };
+            if let Some(why) = replaced(window, offset, area).or_else(|| anew.map(str::to_owned)) {
                 steps.push(Step::WriteCopy { index, offset, why });
             }
         }

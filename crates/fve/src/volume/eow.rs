@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::format::read::{BootSector, EowBitmap, FormatError, Layout, read_eow_bitmap, read_eow_info};
+use crate::format::read::{BootSector, Bytes, EowBitmap, FormatError, Layout, read_eow_bitmap, read_eow_info};
 use crate::io::ReadAt;
 
 /// The regions with their bitmaps, ascending.
@@ -15,6 +15,8 @@ pub(crate) struct EowMap {
 
 /// A bitmap's area: header sector and two records.
 const BITMAP_LEN: usize = 1536;
+/// The usual cluster.
+const CLUSTER: u64 = 4096;
 
 impl EowMap {
     /// Reads the map of an EOW volume; `None` on others.
@@ -32,6 +34,13 @@ impl EowMap {
             what: "the EOW information",
         };
         device.read_at(offset, &mut sector).map_err(unreadable)?;
+        // With many regions it is longer than a sector.
+        let total = usize::from(Bytes::new(&sector, "the EOW information").u16(10)?);
+        let info_len = total.next_multiple_of(sector.len());
+        if total > sector.len() {
+            sector.resize(info_len, 0);
+            device.read_at(offset, &mut sector).map_err(unreadable)?;
+        }
         let info = read_eow_info(&sector)?;
         let sector_size = u64::from(boot.sector_size);
         if info.chunk_size == 0 || !u64::from(info.chunk_size).is_multiple_of(sector_size) {
@@ -40,11 +49,13 @@ impl EowMap {
                 value: info.chunk_size.into(),
             });
         }
-        let padded = |offset: u64, len: u64| offset..offset.saturating_add(len.next_multiple_of(sector_size));
+        // These places are files of the inner file system: what is left of their last cluster holds nothing either.
+        let padded =
+            |offset: u64, len: u64| offset..offset.saturating_add(len.next_multiple_of(sector_size.max(CLUSTER)));
         let mut zero: Vec<_> = boot
             .eow_info
             .iter()
-            .map(|&offset| padded(offset, sector_size))
+            .map(|&offset| padded(offset, (total as u64).max(1)))
             .collect();
         let mut regions = Vec::with_capacity(info.bitmaps.len());
         for offset in info.bitmaps {
@@ -94,13 +105,34 @@ impl EowMap {
         (bit(region, chunk), end.min(limit))
     }
 
+    /// Bytes that are encrypted.
     pub(crate) fn encrypted_bytes(&self) -> u64 {
         self.regions.iter().fold(0, |sum: u64, region| {
-            let bits = (0..u64::from(region.bit_count))
-                .filter(|&chunk| bit(region, chunk))
-                .count() as u64;
-            sum.saturating_add(bits.saturating_mul(self.chunk).min(region.region_len))
+            let chunks = 0..u64::from(region.bit_count).min(region.region_len.div_ceil(self.chunk));
+            let bytes = chunks.filter(|&chunk| bit(region, chunk)).fold(0, |sum: u64, chunk| {
+                let start = chunk.saturating_mul(self.chunk);
+                // The last chunk of a region may be shorter.
+                sum.saturating_add(self.chunk.min(region.region_len.saturating_sub(start)))
+            });
+            sum.saturating_add(bytes)
         })
+    }
+
+    /// Bytes that the bitmaps speak of: the whole volume but its outer header.
+    pub(crate) fn covered_bytes(&self) -> u64 {
+        self.regions
+            .iter()
+            .fold(0, |sum: u64, region| sum.saturating_add(region.region_len))
+    }
+
+    /// Bytes that one bit stands for.
+    pub(crate) fn chunk_size(&self) -> u64 {
+        self.chunk
+    }
+
+    /// How many regions there are.
+    pub(crate) fn regions(&self) -> usize {
+        self.regions.len()
     }
 }
 

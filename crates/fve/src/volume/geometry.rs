@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::Error;
-use crate::format::constants::METADATA_LEN;
+use crate::format::constants::{METADATA_LEN, state};
 use crate::format::read::{BootSector, virtualization_info};
 use crate::format::{ExtendedInfo, Metadata};
 
@@ -18,6 +18,8 @@ pub(crate) struct Geometry {
     pub(crate) header: Range<u64>,
     /// The metadata copies.
     pub(crate) metadata: [Range<u64>; 3],
+    /// The log that Windows 7 keeps at the watermark while it converts; empty otherwise.
+    pub(crate) dirty_log: Range<u64>,
     /// What Windows 10 and later add.
     pub(crate) extended: Option<ExtendedInfo>,
 }
@@ -27,6 +29,7 @@ const MAX_HEADER_LEN: u64 = 64 << 20;
 
 impl Geometry {
     pub(crate) fn new(boot: &BootSector, metadata: &Metadata, device_size: u64) -> Result<Self, Error> {
+        let metadata_header = metadata.header;
         let sector = u64::from(boot.sector_size);
         let size = device_size - device_size % sector;
         let virtualization = virtualization_info(&metadata.datums)?;
@@ -49,15 +52,21 @@ impl Geometry {
         let area_len = METADATA_LEN as u64;
         let mut areas = Vec::with_capacity(3);
         for start in metadata.header.copies {
+            // The image of a volume may be cut short: a copy beyond its end is lost, the rest is not.
             match start.checked_add(area_len) {
-                Some(end) if end <= size && start.is_multiple_of(sector) => areas.push(start..end),
+                Some(end) if start.is_multiple_of(sector) => areas.push(start.min(size)..end.min(size)),
                 _ => return Err(Error::Unsupported("the place of a metadata copy")),
             }
         }
         let metadata = areas
             .try_into()
             .map_err(|_| Error::Unsupported("the number of metadata copies"))?;
+        let dirty = matches!(metadata_header.current_state, state::SWITCHING_DIRTY);
+        let log_start = metadata_header.state_offset.min(size);
+        let log_len = u64::from(if dirty { metadata_header.state_size } else { 0 });
+        let log_end = log_start.saturating_add(log_len.next_multiple_of(sector)).min(size);
         Ok(Self {
+            dirty_log: log_start - log_start % sector..log_end,
             sector_size: boot.sector_size,
             size,
             header,
@@ -70,6 +79,7 @@ impl Geometry {
     pub(crate) fn always_zero(&self) -> Vec<Range<u64>> {
         let mut ranges = self.metadata.to_vec();
         ranges.push(self.header.clone());
+        ranges.push(self.dirty_log.clone());
         ranges
     }
 }

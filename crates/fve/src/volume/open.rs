@@ -3,7 +3,7 @@
 use super::copies::{Copies, CopyInfo};
 use super::eow::EowMap;
 use super::geometry::Geometry;
-use super::info::{VolumeInfo, percent};
+use super::info::{EowInfo, VolumeInfo, percent};
 use super::status::ConversionStatus;
 use super::unlocked::UnlockedVolume;
 use crate::Error;
@@ -86,12 +86,18 @@ impl<D: ReadAt> Volume<D> {
             ..
         } = &self.metadata;
         let reencryption = Reencryption::of(&self.metadata);
-        let encrypted_bytes = match &self.eow {
-            Some(Ok(map)) => map.encrypted_bytes(),
-            Some(Err(_)) => 0,
-            None if reencryption.is_some() => self.geometry.size,
-            None => header.state_offset.min(self.geometry.size),
+        let (encrypted_bytes, whole) = match &self.eow {
+            Some(Ok(map)) => (map.encrypted_bytes(), map.covered_bytes()),
+            Some(Err(_)) => (0, self.geometry.size),
+            None if reencryption.is_some() => (self.geometry.size, self.geometry.size),
+            None => (header.state_offset.min(self.geometry.size), self.geometry.size),
         };
+        let eow = self.eow.as_ref().map(|eow| EowInfo {
+            chunk_size: eow.as_ref().map_or(0, EowMap::chunk_size),
+            regions: eow.as_ref().map_or(0, EowMap::regions),
+            problem: eow.as_ref().err().map(ToString::to_string),
+        });
+        let has = |wanted: u16| datums.iter().any(|datum| datum.role == wanted);
         VolumeInfo {
             volume: dataset.volume,
             layout: self.boot.layout,
@@ -104,13 +110,19 @@ impl<D: ReadAt> Volume<D> {
             status: ConversionStatus::of(&self.metadata, self.boot.layout),
             reencryption,
             encrypted_bytes,
-            percent: percent(encrypted_bytes, self.geometry.size),
+            percent: percent(encrypted_bytes, whole),
+            watermark: header.state_offset,
+            eow,
             copies: self.copies.clone(),
             header_offset: self.geometry.header.start,
             header_len: self.geometry.header.end - self.geometry.header.start,
             description: datums.iter().find(|d| d.role == role::DESCRIPTION).and_then(text),
             created: dataset.created,
             next_nonce: dataset.next_nonce,
+            preferred_method: dataset.preferred_method,
+            auto_unlock_keys: has(role::AUTO_UNLOCK),
+            identification_field: has(role::IDENTIFICATION),
+            boot_profile: has(role::BOOT_PROFILE),
             protectors: self.protectors.clone(),
             extended: self.geometry.extended,
         }

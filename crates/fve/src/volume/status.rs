@@ -2,7 +2,7 @@
 
 use crate::format::Metadata;
 use crate::format::constants::{METHOD_REENCRYPTING, state};
-use crate::format::read::Layout;
+use crate::format::read::{Layout, virtualization_info};
 
 /// How far the volume is encrypted and where it is going.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -36,9 +36,17 @@ impl ConversionStatus {
                 _ => Self::ReencryptionInProgress,
             };
         }
+        /// Seen set on Windows 10 volumes that were being decrypted, and only on those (§8).
+        const EOW_DECRYPTING: u64 = 0x100;
+        let extended = virtualization_info(&metadata.datums)
+            .ok()
+            .flatten()
+            .and_then(|info| info.extended);
         let decrypting = header.next_state == state::DECRYPTED;
+        let eow_decrypting = extended.is_some_and(|extended| extended.flags & EOW_DECRYPTING != 0);
         match header.current_state {
             state::DECRYPTED => Self::FullyDecrypted,
+            state::ENCRYPTED if layout == Layout::Eow && eow_decrypting => Self::DecryptionInProgress,
             state::ENCRYPTED if layout == Layout::Eow => Self::EncryptionInProgress,
             state::ENCRYPTED => Self::FullyEncrypted,
             state::PAUSED if decrypting => Self::DecryptionPaused,

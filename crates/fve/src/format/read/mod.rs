@@ -11,8 +11,8 @@ mod virtualization;
 
 pub use boot::{BootSector, Layout, read_boot_sector};
 pub use damaged::read_damaged_metadata;
-pub(crate) use datum::key_of;
 pub use datum::{KeyDatum, nested, parse_all, parse_key, text};
+pub(crate) use datum::{key_of, parse_first};
 pub use eow::{EowBitmap, EowInfo, read_eow_bitmap, read_eow_info};
 pub(crate) use metadata::read_dataset;
 pub use metadata::read_metadata;

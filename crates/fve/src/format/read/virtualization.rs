@@ -14,7 +14,13 @@ pub fn virtualization_info(datums: &[Datum]) -> Result<Option<VirtualizationInfo
     };
     let bytes = Bytes::new(&datum.body, "the virtualization information");
     let extended = match datum.body.get(16..) {
-        Some(tail) if tail.len() >= EXTENDED_LEN => Some(extended_info(tail)?),
+        Some(tail) if tail.len() >= SHORTEST_EXTENDED => {
+            // Other versions of Windows may write less; what they leave out is zero.
+            let mut padded = [0; EXTENDED_LEN];
+            let len = tail.len().min(EXTENDED_LEN);
+            padded[..len].copy_from_slice(&tail[..len]);
+            Some(extended_info(&padded)?)
+        }
         _ => None,
     };
     Ok(Some(VirtualizationInfo {
@@ -25,10 +31,20 @@ pub fn virtualization_info(datums: &[Datum]) -> Result<Option<VirtualizationInfo
 }
 
 const EXTENDED_LEN: usize = 76;
+/// Up to and including the sector sizes.
+const SHORTEST_EXTENDED: usize = 36;
 
 fn extended_info(tail: &[u8]) -> Result<ExtendedInfo, FormatError> {
     let bytes = Bytes::new(tail, "the extended information");
+    let [product_type, architecture] = bytes.array(58)?;
     Ok(ExtendedInfo {
+        version: bytes.u16(0)?,
+        wipe_files_max: bytes.u32(4)?,
+        platform: bytes.u32(48)?,
+        service_pack: [bytes.u16(52)?, bytes.u16(54)?],
+        suite: bytes.u16(56)?,
+        product_type,
+        architecture,
         flags: bytes.u64(8)?,
         log_offset: bytes.u64(16)?,
         log_len: bytes.u32(24)?,

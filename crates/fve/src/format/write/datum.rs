@@ -98,12 +98,12 @@ pub(crate) fn virtualization(info: &VirtualizationInfo) -> Datum {
 
 fn extended_bytes(info: &ExtendedInfo) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(76);
-    bytes.extend_from_slice(&5_u16.to_le_bytes());
+    bytes.extend_from_slice(&info.version.to_le_bytes());
     bytes.extend_from_slice(&76_u16.to_le_bytes());
-    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(&info.wipe_files_max.to_le_bytes());
     bytes.extend_from_slice(&info.flags.to_le_bytes());
     bytes.extend_from_slice(&info.log_offset.to_le_bytes());
-    // Log length, sector sizes, version, then platform 2 and no service pack.
+    // Log length, sector sizes, version, platform.
     let (major, minor, build) = (info.os_major, info.os_minor, info.os_build);
     for field in [
         info.log_len,
@@ -112,13 +112,14 @@ fn extended_bytes(info: &ExtendedInfo) -> Vec<u8> {
         major,
         minor,
         build,
-        2,
-        0,
+        info.platform,
     ] {
         bytes.extend_from_slice(&field.to_le_bytes());
     }
-    // Suite mask, product type, architecture x64.
-    bytes.extend_from_slice(&[0x10, 0x01, 1, 2]);
+    for field in [info.service_pack[0], info.service_pack[1], info.suite] {
+        bytes.extend_from_slice(&field.to_le_bytes());
+    }
+    bytes.extend_from_slice(&[info.product_type, info.architecture]);
     bytes.extend_from_slice(&info.ice_offset.to_le_bytes());
     bytes.extend_from_slice(&info.ice_len.to_le_bytes());
     bytes
@@ -128,6 +129,13 @@ fn extended_bytes(info: &ExtendedInfo) -> Vec<u8> {
 impl ExtendedInfo {
     pub(crate) fn ours(sector_size: u32, ice_offset: u64, log_offset: u64, log_len: u32) -> Self {
         Self {
+            version: 5,
+            wipe_files_max: 0,
+            platform: 2,
+            service_pack: [0, 0],
+            suite: 0x110,
+            product_type: 1,
+            architecture: 2,
             // 0x0A on finished volumes, 0x0B on 4K-native ones (§8); undocumented, copied.
             flags: if sector_size == 4096 { 0x0B } else { 0x0A },
             log_offset,
