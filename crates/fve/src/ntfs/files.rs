@@ -9,12 +9,15 @@ use super::record::{FILE_NAME, Record};
 use super::volume::{RECORD_NUMBER, ROOT, Volume};
 use crate::io::ReadAt;
 
+/// A file's path and the bytes it owns.
+type Owned = (String, Vec<Range<u64>>);
+
 /// Paths deeper than this are cut short: a directory that contains itself is damage.
 const MAX_DEPTH: usize = 256;
 
 /// The files that own any of the bytes in `ranges` (ascending), with what they own of them. Records that cannot be read
 /// are passed over, for the volume may be damaged.
-pub(crate) fn files_in(inner: &dyn ReadAt, ranges: &[Range<u64>]) -> Result<Vec<(String, Vec<Range<u64>>)>, NtfsError> {
+pub(crate) fn files_in(inner: &dyn ReadAt, ranges: &[Range<u64>]) -> Result<Vec<Owned>, NtfsError> {
     let volume = Volume::open(inner)?;
     let mut names = BTreeMap::<u64, (u64, String)>::new();
     let mut hit = BTreeMap::<u64, Vec<Range<u64>>>::new();

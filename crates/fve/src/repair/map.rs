@@ -230,7 +230,8 @@ mod tests {
         let text = "# Mapfile. Created by GNU ddrescue version 1.27\n# Command line: ddrescue a b c\n# current_pos  current_status  current_pass\n0x00000200     +               1\n#      pos        size  status\n0x00000000  0x00000200  +\n0x00000200  0x00000200  -\n0x00000400  0x00000C00  +\n";
         let map = Map::parse(text).unwrap();
         assert_eq!(map.size(), 0x1000);
-        assert_eq!(map.ranges(BlockStatus::BadSector), [0x200..0x400]);
+        assert_eq!(map.bytes(BlockStatus::BadSector), 0x200);
+        assert_eq!(map.missing().first(), Some(&(0x200..0x400)));
         assert_eq!(Map::parse(&map.to_string()), Ok(map));
     }
 

@@ -26,6 +26,9 @@ pub enum ConversionStatus {
     ReencryptionPaused,
 }
 
+/// Flag in the extended information, seen on Windows 10 volumes that were being decrypted and only on those (§8).
+const EOW_DECRYPTING: u64 = 0x100;
+
 impl ConversionStatus {
     /// From the states in the block header (BitLocker format notes §4.1).
     pub(crate) fn of(metadata: &Metadata, layout: Layout) -> Self {
@@ -36,8 +39,6 @@ impl ConversionStatus {
                 _ => Self::ReencryptionInProgress,
             };
         }
-        /// Seen set on Windows 10 volumes that were being decrypted, and only on those (§8).
-        const EOW_DECRYPTING: u64 = 0x100;
         let extended = virtualization_info(&metadata.datums)
             .ok()
             .flatten()

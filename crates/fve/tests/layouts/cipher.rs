@@ -5,15 +5,15 @@ use cipher::generic_array::GenericArray;
 use cipher::{BlockEncrypt, KeyInit};
 
 enum Block {
-    Short(Aes128),
-    Long(Aes256),
+    Short(Box<Aes128>),
+    Long(Box<Aes256>),
 }
 
 impl Block {
     fn new(key: &[u8]) -> Self {
         match key.len() {
-            16 => Self::Short(Aes128::new(GenericArray::from_slice(key))),
-            _ => Self::Long(Aes256::new(GenericArray::from_slice(key))),
+            16 => Self::Short(Box::new(Aes128::new(GenericArray::from_slice(key)))),
+            _ => Self::Long(Box::new(Aes256::new(GenericArray::from_slice(key)))),
         }
     }
 

@@ -44,7 +44,7 @@ impl Eow {
         let region = |index: usize| {
             let range = borders[index]..borders[index + 1];
             let chunks = (range.end - range.start).div_ceil(CHUNK) as usize;
-            let live: Vec<bool> = (0..chunks).map(|chunk| (chunk + index) % 3 != 0).collect();
+            let live: Vec<bool> = (0..chunks).map(|chunk| !(chunk + index).is_multiple_of(3)).collect();
             let stale = live.iter().map(|bit| !bit).collect();
             Region {
                 range,

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha20Rng;
 
 use crate::builder::{Builder, clear_key, datum, utf16, validate, vmk};
 use crate::foreign::all_of;
-use crate::salvage::Faulty;
+use crate::salvage::{Faulty, one};
 
 fn look(device: &dyn ReadAt, backups: &[&[u8]]) -> Findings {
     let options = ExamineOptions {
@@ -31,8 +31,8 @@ fn with_ctx<T>(work: impl FnOnce(&mut Context<'_>) -> T) -> T {
 }
 
 /// Opens what is left, compares the view, mends the device and opens it as if nothing had been; taking it back restores the damage.
-fn assert_mends(damaged: Vec<u8>, backups: &[&[u8]], plain: &[u8], options: &RescueOptions) -> Vec<String> {
-    let device = MemoryDevice::new(damaged.clone());
+fn assert_mends(damaged: &[u8], backups: &[&[u8]], plain: &[u8], options: &RescueOptions) -> Vec<String> {
+    let device = MemoryDevice::new(damaged.to_vec());
     let findings = look(&device, backups);
     let rescued = rescue(&device, &findings, options)
         .unwrap()
@@ -89,7 +89,7 @@ fn a_lost_boot_sector_is_made_anew_from_the_metadata() {
         let builder = Builder::new(method, sector);
         let mut image = builder.image();
         image[..8192].fill(0);
-        assert_mends(image, &[], &builder.plain(), &RescueOptions::default());
+        assert_mends(&image, &[], &builder.plain(), &RescueOptions::default());
     }
 }
 
@@ -99,7 +99,7 @@ fn a_lost_boot_sector_of_a_windows_7_volume_is_made_anew_too() {
     (builder.extended, builder.virtualization_first) = (None, true);
     let mut image = builder.image();
     image[..512].fill(0x5A);
-    assert_mends(image, &[], &builder.plain(), &RescueOptions::default());
+    assert_mends(&image, &[], &builder.plain(), &RescueOptions::default());
 }
 
 #[test]
@@ -110,10 +110,10 @@ fn one_or_two_lost_copies_are_healed_from_what_is_left() {
         for &copy in lost {
             image[builder.copies[copy] as usize..][..65536].fill(0xAA);
         }
-        assert_mends(image.clone(), &[], &builder.plain(), &RescueOptions::default());
+        assert_mends(&image, &[], &builder.plain(), &RescueOptions::default());
         // The boot sector as well.
         image[..512].fill(0);
-        assert_mends(image, &[], &builder.plain(), &RescueOptions::default());
+        assert_mends(&image, &[], &builder.plain(), &RescueOptions::default());
     }
 }
 
@@ -132,7 +132,7 @@ fn three_damaged_copies_are_put_together_from_their_good_sectors() {
             .iter()
             .any(|area| area.source == AreaSource::Reconstructed)
     );
-    assert_mends(image, &[], &builder.plain(), &RescueOptions::default());
+    assert_mends(&image, &[], &builder.plain(), &RescueOptions::default());
 }
 
 #[test]
@@ -163,10 +163,10 @@ fn with_all_copies_lost_a_backup_opens_the_volume() {
         for copy in builder.copies {
             image[copy as usize..][..65536].fill(0);
         }
-        let notes = assert_mends(image.clone(), &[&evidence], &builder.plain(), &RescueOptions::default());
+        let notes = assert_mends(&image, &[&evidence], &builder.plain(), &RescueOptions::default());
         assert!(notes.iter().any(|note| note.contains("backup")));
         image[..512].fill(0);
-        assert_mends(image, &[&evidence], &builder.plain(), &RescueOptions::default());
+        assert_mends(&image, &[&evidence], &builder.plain(), &RescueOptions::default());
     }
 }
 
@@ -181,7 +181,12 @@ fn a_backup_from_before_encryption_opens_the_encrypted_volume() {
         for copy in builder.copies {
             image[copy as usize..][..65536].fill(0);
         }
-        let notes = assert_mends(image, &[&early.metadata()], &builder.plain(), &RescueOptions::default());
+        let notes = assert_mends(
+            &image,
+            &[&early.metadata()],
+            &builder.plain(),
+            &RescueOptions::default(),
+        );
         assert!(
             notes.iter().any(|note| note.contains("decryption shows that all are")),
             "{notes:?}"
@@ -241,7 +246,7 @@ fn a_wrong_checksum_is_believed_only_on_request_and_then_said() {
         accept_damaged: true,
         ..RescueOptions::default()
     };
-    let notes = assert_mends(image, &[], &builder.plain(), &force);
+    let notes = assert_mends(&image, &[], &builder.plain(), &force);
     assert!(notes.iter().any(|note| note.contains("integrity hash")), "{notes:?}");
     assert!(notes.iter().any(|note| note.contains("checksum")), "{notes:?}");
 }
@@ -366,7 +371,7 @@ fn an_interrupted_scan_goes_on_where_it_stopped() {
     let builder = Builder::new(0x8004, 512);
     let mut disk = vec![0; 9 << 20];
     disk.extend_from_slice(&builder.image());
-    let device = Faulty::new(disk, vec![5 << 20..(5 << 20) + 1024]);
+    let device = Faulty::new(disk, one(5 << 20, 1024));
     let options = ExamineOptions::default();
     let findings = examine(&device, &options, &mut |_| ControlFlow::Break(())).unwrap();
     assert!(!findings.scan_finished && findings.volumes.is_empty());
@@ -379,7 +384,7 @@ fn an_interrupted_scan_goes_on_where_it_stopped() {
     let findings = examine(&device, &options, &mut |_| ControlFlow::Continue(())).unwrap();
     assert!(findings.scan_finished);
     assert_eq!(findings.volumes[0].start, 9 << 20);
-    assert_eq!(findings.scan.unwrap().unreadable, [5 << 20..(5 << 20) + 1024]);
+    assert_eq!(findings.scan.unwrap().unreadable, one(5 << 20, 1024));
     let again = device
         .reads
         .lock()

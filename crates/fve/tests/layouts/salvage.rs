@@ -46,6 +46,11 @@ impl ReadAt for Faulty {
     }
 }
 
+/// One range.
+pub(crate) fn one(start: u64, len: u64) -> Vec<Range<u64>> {
+    std::iter::once(start..start + len).collect()
+}
+
 fn noise(len: usize) -> Vec<u8> {
     (0..len as u32)
         .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8 | 1)
@@ -79,7 +84,7 @@ fn everything_readable_is_copied_and_nothing_else_is_claimed() {
 
 #[test]
 fn a_marker_makes_lost_sectors_known() {
-    let source = Faulty::new(noise(8192), vec![1024..2048]);
+    let source = Faulty::new(noise(8192), one(1024, 1024));
     let target = MemoryDevice::new(vec![0; 8192]);
     let options = SalvageOptions {
         marker: Some(b"LOST".to_vec()),
@@ -94,7 +99,7 @@ fn a_marker_makes_lost_sectors_known() {
 
 #[test]
 fn retries_fetch_what_has_become_readable() {
-    let source = Faulty::new(noise(8192), vec![1024..2048]);
+    let source = Faulty::new(noise(8192), one(1024, 1024));
     let target = MemoryDevice::new(vec![0; 8192]);
     let mut map = Map::new(8192);
     salvage(&source, &target, &mut map, &options(), &mut |_| {
@@ -102,7 +107,7 @@ fn retries_fetch_what_has_become_readable() {
     })
     .unwrap();
     assert_eq!(map.bytes(BlockStatus::BadSector), 1024);
-    let healed = Faulty::new(source.bytes, vec![1024..1536]);
+    let healed = Faulty::new(source.bytes, one(1024, 512));
     let options = SalvageOptions {
         retries: 2,
         ..options()
@@ -120,13 +125,13 @@ fn retries_fetch_what_has_become_readable() {
         (last.phase, last.rescued, last.bad),
         (SalvagePhase::Retrying, 7680, 512)
     );
-    assert_eq!(map.missing(), [1024..1536]);
+    assert_eq!(map.missing(), one(1024, 512));
     assert!(target.to_vec()[1536..] == healed.bytes[1536..]);
 }
 
 #[test]
 fn a_large_bad_place_costs_few_reads_before_the_rest_is_safe() {
-    let source = Faulty::new(noise(8 << 20), vec![1 << 20..3 << 20]);
+    let source = Faulty::new(noise(8 << 20), one(1 << 20, 2 << 20));
     let target = MemoryDevice::new(vec![0; 8 << 20]);
     let mut map = Map::new(source.size());
     let mut reads_before_the_end = 0;

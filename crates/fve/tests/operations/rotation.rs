@@ -30,8 +30,10 @@ fn identity(info: &ProtectorInfo) -> impl PartialEq + std::fmt::Debug + use<> {
         tpm,
         backup,
         suspend_count,
+        stretch,
+        parts,
     } = info.clone();
-    (id, kind, created, name, tpm, backup, suspend_count)
+    (id, kind, created, name, tpm, backup, suspend_count, stretch, parts)
 }
 
 #[test]
