@@ -16,6 +16,7 @@ mod in_use;
 mod info;
 mod metadata;
 mod method;
+mod mount;
 mod new_protector;
 mod plan;
 mod protectors;
@@ -94,6 +95,8 @@ pub(crate) enum Command {
     Repair(repair::Command),
     /// Write the whole plain text of a volume to a file or to standard output
     Export(export::Args),
+    /// Show the plain text of a volume as a file, to read and write, until it is unmounted
+    Mount(mount::Args),
 }
 
 /// Carries a command out.
@@ -115,7 +118,8 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Pause(args) => conversion::pause(args).map(done),
         Command::Resume(args) => conversion::resume(args),
         Command::Protectors(command) => protectors::run(command).map(done),
-        Command::Export(args) => export::run(args).map(done),
+        Command::Export(args) => export::run(args),
+        Command::Mount(args) => mount::run(args).map(done),
     }?;
     Ok(match outcome {
         Outcome::Done => ExitCode::SUCCESS,

@@ -120,7 +120,11 @@ pub(super) fn open_to_write(path: &Path) -> Result<FileDevice> {
     FileDevice::from_file(open_locked(path, true)?).with_context(|| format!("opening {}", path.display()))
 }
 
-fn open_locked(path: &Path, write: bool) -> Result<File> {
+/// Opens a file, to read it while nobody writes, or to be its only user.
+///
+/// # Errors
+/// As [`open_to_read`].
+pub(super) fn open_locked(path: &Path, write: bool) -> Result<File> {
     let opening = || format!("opening {}", path.display());
     let metadata = std::fs::metadata(path).with_context(opening)?;
     let is_block = metadata.file_type().is_block_device();
