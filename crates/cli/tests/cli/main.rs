@@ -7,6 +7,7 @@ mod audit;
 mod bad_secrets;
 mod bad_volumes;
 mod export;
+mod export_resumed;
 mod help;
 mod hostile_volumes;
 mod output;

@@ -162,6 +162,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
     pub(crate) fn write_view(&self, state: &mut State, offset: u64, data: &[u8]) -> io::Result<()> {
         self.check_range(offset, data.len())?;
         self.check_writable(state)?;
+        self.check_free(state, offset, data)?;
         state.used = None;
         let sector = self.geometry.sector_size as usize;
         let (mut at, mut rest) = (offset, data);
@@ -187,6 +188,28 @@ impl<D: WriteAt> UnlockedVolume<D> {
         Ok(())
     }
 
+    /// Only zeros go where metadata lies. Looked at beforehand, so that a write that is refused changes nothing.
+    fn check_free(&self, state: &State, offset: u64, data: &[u8]) -> io::Result<()> {
+        let sector = u64::from(self.geometry.sector_size);
+        let end = offset + data.len() as u64;
+        let mut at = offset - offset % sector;
+        while at < end {
+            let (source, len) = self.run_at(state, at, to_usize((end - at).next_multiple_of(sector))?)?;
+            let next = at + len as u64;
+            if matches!(source, Source::Zeros) {
+                let within = to_usize(at.max(offset) - offset)?..to_usize(next.min(end) - offset)?;
+                if data[within].iter().any(|&byte| byte != 0) {
+                    return Err(io::Error::new(
+                        io::ErrorKind::PermissionDenied,
+                        "the range holds BitLocker metadata",
+                    ));
+                }
+            }
+            at = next;
+        }
+        Ok(())
+    }
+
     fn write_sectors(&self, state: &State, offset: u64, data: &[u8]) -> io::Result<()> {
         /// Encrypts in pieces, so that a large write needs no second buffer of its size.
         const PIECE: usize = 1 << 20;
@@ -195,13 +218,8 @@ impl<D: WriteAt> UnlockedVolume<D> {
             let (source, len) = self.run_at(state, at, rest.len().min(PIECE))?;
             let (run, tail) = rest.split_at(len);
             match source {
-                Source::Zeros if run.iter().all(|&byte| byte == 0) => {}
-                Source::Zeros => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::PermissionDenied,
-                        "the range holds BitLocker metadata",
-                    ));
-                }
+                // Zeros, as was checked; they are there already.
+                Source::Zeros => {}
                 Source::Log { .. } => return Err(io::Error::other("a conversion was interrupted")),
                 Source::Device { at, key } => match self.cipher_for(key) {
                     None => self.device.write_at(at, run)?,

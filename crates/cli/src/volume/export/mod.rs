@@ -3,7 +3,6 @@
 mod note;
 mod part;
 
-use std::fs::File;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -17,6 +16,7 @@ use fve::{UnlockedVolume, Volume};
 use self::note::Binding;
 use self::part::Part;
 use super::credential::CredentialArgs;
+use super::target::open_locked;
 use super::work::{Outcome, Work, WorkArgs};
 
 /// `claviger volume export`
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         bail!("{} exists already; nothing was written", args.output.display());
     }
     let opening = || format!("opening {}", args.image.display());
-    let source = File::open(&args.image).with_context(opening)?;
+    let source = open_locked(&args.image, false)?;
     // A hint: the system may read further ahead.
     let _ = rustix::fs::fadvise(&source, 0, None, rustix::fs::Advice::Sequential);
     let modified = source.metadata().with_context(opening)?.modified().ok();

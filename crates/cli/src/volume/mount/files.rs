@@ -39,7 +39,7 @@ pub(super) struct Files {
 
 thread_local! {
     /// Plain text on its way to the kernel; each thread has its own.
-    static BUFFER: RefCell<Zeroizing<Vec<u8>>> = const { RefCell::new(Zeroizing::new(Vec::new())) };
+    static BUFFER: RefCell<Zeroizing<Vec<u8>>> = RefCell::default();
 }
 
 impl Files {
