@@ -61,12 +61,22 @@ impl Drop for Mounted {
     }
 }
 
+/// A program that another thread is starting holds our open files for a moment: then it is tried again.
+const ATTEMPTS: u32 = 200;
+
 fn unmount(path: &Path) -> Result<()> {
-    let output = Command::new("umount").arg(path).output().context("starting umount")?;
-    if !output.status.success() {
-        bail!("umount: {}", String::from_utf8_lossy(&output.stderr).trim());
+    let mut said = String::new();
+    for _ in 0..ATTEMPTS {
+        let output = Command::new("umount").arg(path).output().context("starting umount")?;
+        if output.status.success() {
+            return Ok(());
+        }
+        said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if !said.contains("busy") {
+            break;
+        }
     }
-    Ok(())
+    bail!("umount: {said}");
 }
 
 /// SHA-256 of every file by its path; without Windows' own `System Volume Information`.

@@ -1,6 +1,7 @@
 //! The folder that a volume is mounted at.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,17 +12,17 @@ use rustix::mount::{UnmountFlags, unmount as system_unmount};
 
 /// Says beforehand what would not work.
 pub(super) fn check(folder: &Path) -> Result<()> {
-    let metadata = match folder.metadata() {
+    // Looking into it asks the file system there; what is known of the folder itself may be remembered.
+    match fs::read_dir(folder) {
         Err(error) if error.raw_os_error() == Some(Errno::NOTCONN.raw_os_error()) => bail!(
             "{0} is what an earlier mount left that was killed: umount {0} first",
             folder.display()
         ),
-        other => other.with_context(|| format!("looking at {}", folder.display()))?,
-    };
-    if !metadata.is_dir() {
-        bail!("{} is not a folder", folder.display());
+        Err(error) if error.kind() == ErrorKind::NotADirectory => bail!("{} is not a folder", folder.display()),
+        other => other
+            .map(drop)
+            .with_context(|| format!("looking at {}", folder.display())),
     }
-    Ok(())
 }
 
 /// Lets the kernel ask for more than 128 KiB ahead, which only root can; without it reading is slower, that is all.

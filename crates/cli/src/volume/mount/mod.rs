@@ -8,7 +8,8 @@ use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use fuser::{Config, MountOption, Session, SessionACL};
@@ -82,6 +83,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// How often it is tried to unmount what is still in use.
+const RETRY: Duration = Duration::from_millis(200);
+
 enum Event {
     Asked,
     Ended(std::io::Result<()>),
@@ -100,20 +104,32 @@ fn serve(args: &Args, volume: &Arc<UnlockedVolume<Arc<FileDevice>>>, description
         .with_context(mounting)?;
     folder::read_ahead(&args.folder);
     say(&greeting(args, volume.as_ref()));
-    for event in events {
-        match event {
-            Event::Asked => {
-                if let Err(error) = folder::unmount(&args.folder) {
-                    note(&format!(
-                        "{} cannot be unmounted yet: {error:#}. Unmount first what uses it, then ask again.",
-                        args.folder.display()
-                    ));
-                }
-            }
-            Event::Ended(result) => return result.context("serving the mounted volume"),
+    wait(args, &events)
+}
+
+/// Serves until it is unmounted; unmounts when asked, as soon as nobody uses it.
+fn wait(args: &Args, events: &mpsc::Receiver<Event>) -> Result<()> {
+    let mut asked = false;
+    loop {
+        // The threads that tell events outlive this; without them there is nothing to wait for.
+        match if asked {
+            events.recv_timeout(RETRY)
+        } else {
+            events.recv().map_err(Into::into)
+        } {
+            Ok(Event::Ended(result)) => return result.context("serving the mounted volume"),
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Ok(Event::Asked) | Err(RecvTimeoutError::Timeout) => {}
         }
+        match folder::unmount(&args.folder) {
+            Err(error) if !asked => note(&format!(
+                "{} cannot be unmounted yet: {error:#}. It will be as soon as what uses it is closed or unmounted.",
+                args.folder.display()
+            )),
+            _ => {}
+        }
+        asked = true;
     }
-    Ok(())
 }
 
 /// Ctrl-C and the request to end become events.
