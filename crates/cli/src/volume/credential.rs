@@ -22,6 +22,7 @@ pub(crate) struct CredentialArgs {
 
 /// At most one of them.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Credential, one of")]
 #[group(multiple = false)]
 pub(crate) struct MaybeCredentialArgs {
     /// File with the 48-digit recovery password, or with several to try, one a line; may be given more than once ('-':

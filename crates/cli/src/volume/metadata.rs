@@ -28,6 +28,7 @@ pub(crate) enum Command {
     /// The credential has to open the backup, what is sound on the disk must not contradict it, and its key has to
     /// decrypt the file system; otherwise nothing is written.
     #[command(after_long_help = super::examples::RESTORE)]
+    #[command(override_usage = "claviger volume metadata restore [OPTIONS] --metadata <FILE> <CREDENTIAL> <VOLUME>")]
     Restore(RestoreArgs),
 }
 

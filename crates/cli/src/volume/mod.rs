@@ -45,6 +45,7 @@ pub(crate) enum Command {
     /// The image is only read, and no plain text touches the new volume. The new volume gets its name once it is whole;
     /// when this is interrupted, nothing is left behind.
     #[command(visible_alias = "new", after_long_help = examples::CREATE)]
+    #[command(override_usage = "claviger volume create [OPTIONS] --from <IMAGE> <NEW PROTECTORS> <VOLUME>")]
     Create(create::Args),
     /// Encrypt a plain volume in place; goes on where an earlier run stopped
     ///
@@ -52,12 +53,14 @@ pub(crate) enum Command {
     /// survives power cuts at any instant. Until the end a clear key lies on the volume, so that the same command goes on
     /// without a secret; with the last byte it goes, and protection is on.
     #[command(after_long_help = examples::ENCRYPT)]
+    #[command(override_usage = "claviger volume encrypt [OPTIONS] <NEW PROTECTORS> <VOLUME>")]
     Encrypt(encrypt::Args),
     /// Decrypt a volume in place and take its metadata off; goes on where an earlier run stopped
     ///
     /// At the end the volume is as it was before encryption: a plain file system, without keys, protectors and reserved
     /// files.
     #[command(after_long_help = examples::DECRYPT)]
+    #[command(override_usage = "claviger volume decrypt [OPTIONS] <CREDENTIAL> <VOLUME>")]
     Decrypt(decrypt::Args),
     /// Give an encrypted volume another key, and another method if wanted, in place
     ///
@@ -65,12 +68,15 @@ pub(crate) enum Command {
     /// With --new-master-key every old password, old metadata copy and old key is worth nothing afterwards, except those
     /// of protectors that still are on the volume.
     #[command(after_long_help = examples::REENCRYPT)]
+    #[command(override_usage = "claviger volume reencrypt [OPTIONS] <CREDENTIAL> <VOLUME>")]
     Reencrypt(reencrypt::Args),
     /// Let an unfinished conversion stand still, readable for other programs
     #[command(after_long_help = examples::PAUSE)]
+    #[command(override_usage = "claviger volume pause [OPTIONS] <CREDENTIAL> <VOLUME>")]
     Pause(conversion::PauseArgs),
     /// Carry a paused or interrupted conversion to its end
     #[command(after_long_help = examples::RESUME)]
+    #[command(override_usage = "claviger volume resume [OPTIONS] <CREDENTIAL> <VOLUME>")]
     Resume(conversion::ResumeArgs),
     /// The ways in: list, add, remove, suspend, resume, rotate
     #[command(subcommand)]
@@ -81,11 +87,13 @@ pub(crate) enum Command {
     /// kept an old metadata copy and an old password can still get at the key of the sectors, which stays. Only
     /// `reencrypt --new-master-key` revokes that.
     #[command(after_long_help = examples::ROTATE_MASTER_KEY)]
+    #[command(override_usage = "claviger volume rotate-master-key [OPTIONS] <CREDENTIAL> <VOLUME>")]
     RotateMasterKey(rotate_master_key::Args),
     /// Overwrite free space, where old plain text may lie
     ///
     /// Worth doing once after an encryption of used space only.
     #[command(after_long_help = examples::WIPE)]
+    #[command(override_usage = "claviger volume wipe-free-space [OPTIONS] <CREDENTIAL> <VOLUME>")]
     WipeFreeSpace(wipe::Args),
     /// Back up and restore the 64 KiB without which a volume is noise
     #[command(subcommand)]

@@ -14,6 +14,7 @@ use crate::terminal::note;
 
 /// At least one is needed where a volume begins.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "New protectors")]
 pub(crate) struct NewProtectorArgs {
     /// Make a recovery password and write it to this new file, mode 0600 ('-': standard output)
     #[arg(long, value_name = "FILE")]

@@ -23,28 +23,34 @@ pub(crate) enum Command {
     ///
     /// Each new secret is written out, durably, before the next protector is begun.
     #[command(after_long_help = super::examples::ADD)]
+    #[command(override_usage = "claviger volume protectors add [OPTIONS] <CREDENTIAL> <NEW PROTECTORS> <VOLUME>")]
     Add(add::Args),
     /// Remove one protector
     ///
     /// The last protector is never removed, and the last recovery password only after a question or with --yes.
     #[command(after_long_help = super::examples::REMOVE)]
+    #[command(override_usage = "claviger volume protectors remove [OPTIONS] --protector <ID> <CREDENTIAL> <VOLUME>")]
     Remove(remove::Args),
     /// Suspend protection: the key lies in clear until protection resumes
     #[command(after_long_help = super::examples::SUSPEND)]
+    #[command(override_usage = "claviger volume protectors suspend [OPTIONS] <CREDENTIAL> <VOLUME>")]
     Suspend(suspend::SuspendArgs),
     /// Resume protection: the clear key goes
     #[command(after_long_help = super::examples::RESUME_PROTECTION)]
+    #[command(override_usage = "claviger volume protectors resume [OPTIONS] <CREDENTIAL> <VOLUME>")]
     Resume(suspend::ResumeArgs),
     /// Replace a recovery password by a new one
     ///
     /// The new one is added and written out, durably, before the old one goes: at every instant a password that somebody
     /// holds opens the volume.
     #[command(after_long_help = super::examples::ROTATE_PASSWORD)]
+    #[command(override_usage = "claviger volume protectors rotate-password [OPTIONS] --recovery-password-out <FILE>\n       <CREDENTIAL> <VOLUME>")]
     RotatePassword(rotate_password::Args),
     /// Change a passphrase
     ///
     /// The protector keeps its GUID.
     #[command(after_long_help = super::examples::CHANGE_PASSPHRASE)]
+    #[command(override_usage = "claviger volume protectors change-passphrase [OPTIONS] --new-passphrase-file <FILE>\n       <CREDENTIAL> <VOLUME>")]
     ChangePassphrase(change_passphrase::Args),
 }
 

@@ -37,6 +37,7 @@ pub(crate) enum Command {
     ///
     /// Only what decrypting proves to be right is written, and what lies there now is kept in a file first.
     #[command(after_long_help = super::examples::MEND)]
+    #[command(override_usage = "claviger volume repair mend [OPTIONS] --undo-file <FILE> <CREDENTIAL> <VOLUME>")]
     Mend(mend::Args),
     /// Take back what mend changed
     #[command(after_long_help = super::examples::UNDO)]

@@ -29,14 +29,31 @@ pub(crate) fn assert_opens(image: &Path, recovery_password: &str) {
 
 /// Whether cryptsetup accepts a recovery password or a passphrase.
 pub(crate) fn cryptsetup(image: &Path, secret: &str) -> bool {
-    let mut child = Command::new("cryptsetup")
-        .args(["open", "--type", "bitlk", "-r", "--test-passphrase"])
-        .arg(image)
+    let mut command = Command::new("cryptsetup");
+    command.args(["open", "--type", "bitlk", "-r", "--test-passphrase"]);
+    accepts(command.arg(image), secret)
+}
+
+const LIBBDE: &str = "\
+import pybde, sys
+volume = pybde.volume()
+volume.set_password(sys.stdin.read())
+volume.open(sys.argv[1])
+sys.exit(1 if volume.is_locked() else 0)
+";
+
+/// Whether libbde accepts a passphrase.
+pub(crate) fn libbde(image: &Path, passphrase: &str) -> bool {
+    accepts(Command::new("python3").args(["-c", LIBBDE]).arg(image), passphrase)
+}
+
+fn accepts(command: &mut Command, secret: &str) -> bool {
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .expect("cryptsetup runs; ./test installs it");
+        .expect("the reader runs; ./test installs it");
     // It may refuse before it reads.
     let _ = child.stdin.take().unwrap().write_all(secret.as_bytes());
     child.wait().unwrap().success()
