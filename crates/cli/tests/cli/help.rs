@@ -16,7 +16,9 @@ fn pages(program: fn(Vec<String>) -> Run) -> Vec<Page> {
     while let Some(path) = todo.pop() {
         let text = program(path.clone()).arg("--help").end().text();
         let commands = text.split_once("Commands:\n").map_or("", |(_, rest)| rest);
-        for line in commands.lines().take_while(|line| line.starts_with("  ")) {
+        let commands = commands.lines().take_while(|line| line.starts_with("  "));
+        // A description that goes on in the next line is indented further.
+        for line in commands.filter(|line| !line.starts_with("   ")) {
             let name = line.split_whitespace().next().unwrap_or("help");
             if name != "help" {
                 todo.push([&path[..], &[name.to_owned()]].concat());

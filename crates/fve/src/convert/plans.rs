@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::log::{ConversionMode, LogArea};
+use super::log::{ConversionMode, Direction, LogArea};
+use super::plan::Terrain;
 use super::reencrypt::ReencryptOptions;
 use crate::Error;
 use crate::format::{Datum, EncryptionMethod};
@@ -160,11 +161,13 @@ impl<D: ReadAt> UnlockedVolume<D> {
         let log = Self::log_of(&state)?;
         let untouched = self.reserved(&log);
         let size = self.geometry.size;
-        let wanted = match mode {
-            ConversionMode::UsedSpaceOnly => self.used_ranges(&state, Some(&log))?,
-            ConversionMode::Full => vec![Range { start: 0, end: size }],
+        let ranges = match mode {
+            ConversionMode::UsedSpaceOnly => {
+                let used = self.used_ranges(&state, Some(&log))?;
+                self.chunks(&log, &untouched, &used)
+            }
+            ConversionMode::Full => without(vec![Range { start: 0, end: size }], &untouched),
         };
-        let ranges = without(wanted, &untouched);
         let bytes = total(&ranges);
         let laps = bytes.div_ceil(log.chunk_len() * log.slots());
         Ok(ConversionPlan {
@@ -178,6 +181,24 @@ impl<D: ReadAt> UnlockedVolume<D> {
             metadata: Some(touched(&state, datums_len(&state))?),
             metadata_updates: laps + 2,
         })
+    }
+
+    /// What encrypting used space takes in: whole chunks, with the free space that they happen to hold.
+    fn chunks(&self, log: &LogArea, reserved: &[Range<u64>], used: &[Range<u64>]) -> Vec<Range<u64>> {
+        let terrain = Terrain {
+            first: self.outer_header(),
+            size: self.geometry.size,
+            chunk: log.chunk_len(),
+            reserved,
+            used: Some(used),
+        };
+        let mut watermark = terrain.first;
+        let mut ranges = Vec::new();
+        while let Some(chunk) = terrain.next(watermark, Direction::Encrypt) {
+            watermark = chunk.watermark;
+            ranges.push(chunk.range);
+        }
+        normalise(ranges)
     }
 
     /// What no conversion touches: metadata, the log's ring, the outer header, whose content is relocated.

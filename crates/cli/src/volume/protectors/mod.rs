@@ -44,13 +44,17 @@ pub(crate) enum Command {
     /// The new one is added and written out, durably, before the old one goes: at every instant a password that somebody
     /// holds opens the volume.
     #[command(after_long_help = super::examples::ROTATE_PASSWORD)]
-    #[command(override_usage = "claviger volume protectors rotate-password [OPTIONS] --recovery-password-out <FILE>\n       <CREDENTIAL> <VOLUME>")]
+    #[command(
+        override_usage = "claviger volume protectors rotate-password [OPTIONS] --recovery-password-out <FILE>\n       <CREDENTIAL> <VOLUME>"
+    )]
     RotatePassword(rotate_password::Args),
     /// Change a passphrase
     ///
     /// The protector keeps its GUID.
     #[command(after_long_help = super::examples::CHANGE_PASSPHRASE)]
-    #[command(override_usage = "claviger volume protectors change-passphrase [OPTIONS] --new-passphrase-file <FILE>\n       <CREDENTIAL> <VOLUME>")]
+    #[command(
+        override_usage = "claviger volume protectors change-passphrase [OPTIONS] --new-passphrase-file <FILE>\n       <CREDENTIAL> <VOLUME>"
+    )]
     ChangePassphrase(change_passphrase::Args),
 }
 

@@ -116,7 +116,7 @@ fn refusals() -> Vec<(String, &'static str)> {
         ),
         (
             "repair undo drive.img --undo-file recovery.txt --yes".to_owned(),
-            "recovery.txt: the metadata cannot be used: the undo file is cut off",
+            "recovery.txt: the metadata cannot be used: the undo file has no BitLocker signature",
         ),
     ]
 }
