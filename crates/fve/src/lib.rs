@@ -53,7 +53,7 @@ pub use protector::{BackupInfo, Part, ProtectorInfo, ProtectorKind, Stretch, Tpm
 pub use secret::{Bek, BekError, ExternalKey, Passphrase, RecoveryPassword, RecoveryPasswordError, VolumeMasterKey};
 pub use time::FileTime;
 pub use volume::{
-    BackupError, BootSectorPlan, ConversionStatus, CopyInfo, EowInfo, KeylessVolume, MasterKeyRotation,
-    MasterKeyRotationPlan, MetadataBackup, MetadataTouched, ProtectorKey, ProtectorSummary, RestorePlan,
+    BackupError, BootSectorPlan, ChangePlan, ConversionStatus, CopyInfo, EowInfo, KeylessVolume, MasterKeyRotation,
+    MasterKeyRotationPlan, MetadataBackup, MetadataTouched, ProtectorChange, ProtectorKey, ProtectorSummary, RestorePlan,
     RestoreRefusal, UnlockedVolume, Volume, VolumeInfo, is_fve, restore_metadata, restore_metadata_plan,
 };

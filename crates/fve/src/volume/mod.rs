@@ -1,6 +1,7 @@
 //! Volumes: locked ([`Volume`]), unlocked ([`UnlockedVolume`]) and what can be done with them.
 
 mod backup;
+mod change;
 mod copies;
 mod eow;
 mod geometry;
@@ -9,6 +10,7 @@ mod keyless;
 mod method;
 mod open;
 mod plan;
+mod protector_edits;
 mod protectors;
 mod restore;
 mod rotate_vmk;
@@ -18,6 +20,7 @@ mod update;
 mod view;
 
 pub use backup::{BackupError, MetadataBackup};
+pub use change::{ChangePlan, ProtectorChange};
 pub use copies::CopyInfo;
 pub(crate) use geometry::normalise;
 pub use info::{EowInfo, VolumeInfo};

@@ -272,7 +272,7 @@ fn is_clear_key(datum: &Datum) -> bool {
             .is_some_and(|word| ProtectorKind::from_priority(u16::from_le_bytes(word)) == ProtectorKind::ClearKey)
 }
 
-fn index_of(datums: &[Datum], id: Guid) -> Option<usize> {
+pub(super) fn index_of(datums: &[Datum], id: Guid) -> Option<usize> {
     datums
         .iter()
         .position(|datum| is_protector(datum) && datum.body.get(..16) == Some(id.as_bytes().as_slice()))

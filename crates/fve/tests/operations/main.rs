@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its volume has to fail")]
 
 mod backup;
+mod changes;
 mod overlay;
 mod rotation;
 mod sequences;
