@@ -351,3 +351,6 @@ fn has_fvek(datums: &[Datum], vmk: &VolumeMasterKey) -> Result<(), Error> {
 fn supplied<'a>(rotation: &MasterKeyRotation<'a>, id: Guid) -> Option<&'a [u8; 32]> {
     rotation.keys.iter().find(|(of, _)| *of == id).map(|(_, key)| key.0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,6 +115,9 @@ impl Cell {
             let turn = self.number % 3;
             if turn == 0 || every_secret() {
                 readers.cryptsetup(Secret::Recovery(&text));
+                readers.refuse(Secret::Recovery(
+                    "000011-000022-000033-000044-000055-000066-000077-000088",
+                ));
                 readers.others(Secret::Recovery(&text), true);
             }
             if turn != 0 || every_secret() {

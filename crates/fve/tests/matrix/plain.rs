@@ -63,10 +63,11 @@ pub(crate) fn lay_old_content(image: &Path, free: &[std::ops::Range<u64>], inner
 /// Whole free clusters, the last sectors left alone: the file system's second boot sector is there.
 fn gaps(device: &dyn ReadAt) -> Vec<std::ops::Range<u64>> {
     let mut used = ntfs::used_extents(device).unwrap();
+    used.push(SIZE - 65536..SIZE);
     used.sort_by_key(|range| range.start);
     let mut at = 0;
     let mut gaps = Vec::new();
-    for range in used.into_iter().chain([SIZE - 65536..SIZE]) {
+    for range in used {
         if range.start > at {
             gaps.push(at..range.start);
         }

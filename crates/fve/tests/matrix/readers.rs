@@ -19,6 +19,11 @@ impl Readers<'_> {
         assert!(oracle::cryptsetup_opens(self.image, secret), "cryptsetup {secret:?}");
     }
 
+    pub(crate) fn refuse(&self, wrong: Secret<'_>) {
+        assert!(!oracle::cryptsetup_opens(self.image, wrong), "cryptsetup");
+        assert!(oracle::libbde(self.image, wrong).is_none(), "libbde");
+    }
+
     /// The whole plain text by libbde and dislocker; of dissect, which takes seconds for a MiB, samples.
     pub(crate) fn others(&self, secret: Secret<'_>, dislocker: bool) {
         let sum = hex::encode(Sha256::digest(&self.plain));

@@ -383,7 +383,7 @@ fn a_full_metadata_area_refuses_exactly_what_the_plan_refuses_and_nothing_is_cha
         )
         .unwrap();
     let room = |volume: &UnlockedVolume<MemoryDevice>| {
-        let plan = volume.plan_change(&ProtectorChange::Suspend(None)).unwrap();
+        let plan = volume.plan_change(&ProtectorChange::Describe("MACHINE DATA")).unwrap();
         65536 - plan.touched.unwrap().used[0]
     };
     // The largest object that is sure to fit (88 bytes of validation stand behind a multiple of 16), and the next size up.

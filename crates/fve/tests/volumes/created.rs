@@ -99,21 +99,6 @@ fn every_reader_agrees_on_xts_128_with_512_byte_sectors() {
 }
 
 #[test]
-fn every_reader_agrees_on_xts_128_with_4096_byte_sectors() {
-    every_reader_agrees(EncryptionMethod::AesXts128, 4096);
-}
-
-#[test]
-fn every_reader_agrees_on_xts_256_with_512_byte_sectors() {
-    every_reader_agrees(EncryptionMethod::AesXts256, 512);
-}
-
-#[test]
-fn every_reader_agrees_on_xts_256_with_4096_byte_sectors() {
-    every_reader_agrees(EncryptionMethod::AesXts256, 4096);
-}
-
-#[test]
 fn after_rotation_only_the_new_password_opens() {
     let mut world = World::new(1);
     let made = make(&mut world, EncryptionMethod::AesXts128, 512);
