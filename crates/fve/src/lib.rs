@@ -54,6 +54,6 @@ pub use secret::{Bek, BekError, ExternalKey, Passphrase, RecoveryPassword, Recov
 pub use time::FileTime;
 pub use volume::{
     BackupError, BootSectorPlan, ChangePlan, ConversionStatus, CopyInfo, EowInfo, KeylessVolume, MasterKeyRotation,
-    MasterKeyRotationPlan, MetadataBackup, MetadataTouched, ProtectorChange, ProtectorKey, ProtectorSummary, RestorePlan,
-    RestoreRefusal, UnlockedVolume, Volume, VolumeInfo, is_fve, restore_metadata, restore_metadata_plan,
+    MasterKeyRotationPlan, MetadataBackup, MetadataTouched, ProtectorChange, ProtectorKey, ProtectorSummary,
+    RestorePlan, RestoreRefusal, UnlockedVolume, Volume, VolumeInfo, is_fve, restore_metadata, restore_metadata_plan,
 };

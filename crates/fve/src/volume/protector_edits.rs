@@ -42,8 +42,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
         }
         let mut body = backup.created.0.to_le_bytes().to_vec();
         body.extend_from_slice(&backup.backed_up.0.to_le_bytes());
-        // The flags were seen to be 2 on volumes whose password was saved.
-        for field in [backup.method, 2] {
+        for field in [backup.method, backup.flags] {
             body.extend_from_slice(&field.to_le_bytes());
         }
         let record = Datum::new(role::PROPERTY, kind::BACKUP_INFO, body);

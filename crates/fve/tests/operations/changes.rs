@@ -251,6 +251,7 @@ impl Model {
                         created: NOW,
                         backed_up: FileTime(NOW.0 + 1),
                         method: 8,
+                        flags: 2,
                     };
                     let plan = self.plan(&ProtectorChange::RecordBackup(id));
                     self.volume.set_backup_info(ctx, id, &backup).unwrap();
@@ -425,6 +426,7 @@ fn operations_on_a_protector_of_another_kind_are_refused_by_name() {
         created: NOW,
         backed_up: NOW,
         method: 1,
+        flags: 2,
     };
     assert!(
         matches!(model.volume.change_external_key(ctx, recovery, &key), Err(Error::WrongProtectorKind(id)) if id == recovery)
