@@ -63,9 +63,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         .map_or_else(Parallel::default, |threads| Parallel { threads });
     let mut export = Export { volume, how, work };
     if to_stdout {
-        return export.to_stdout();
+        return export.pour_out();
     }
-    export.to_file(&args.output, &binding, args.sync)
+    export.write_file(&args.output, &binding, args.sync)
 }
 
 struct Export<'a> {
@@ -75,7 +75,7 @@ struct Export<'a> {
 }
 
 impl Export<'_> {
-    fn to_stdout(&mut self) -> Result<Outcome> {
+    fn pour_out(&mut self) -> Result<Outcome> {
         let mut stdout = std::io::stdout().lock();
         // A hint: where it is a pipe, fewer and larger turns.
         let _ = rustix::pipe::fcntl_setpipe_size(&stdout, 1 << 20);
@@ -95,7 +95,7 @@ impl Export<'_> {
         Ok(Outcome::Done)
     }
 
-    fn to_file(&mut self, output: &Path, binding: &Binding, sync: bool) -> Result<Outcome> {
+    fn write_file(&mut self, output: &Path, binding: &Binding, sync: bool) -> Result<Outcome> {
         let mut part = Part::open(output, binding)?;
         part.check(&self.volume)?;
         let result = self.fill(&mut part);
