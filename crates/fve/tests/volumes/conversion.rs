@@ -11,14 +11,14 @@ use rand::Rng;
 use crate::common::oracle::{self, Secret};
 use crate::common::{World, all_of, expected_view, free_regions, load, sum_of, view_of};
 
-struct Started {
-    volume: UnlockedVolume<FileDevice>,
+pub(crate) struct Started {
+    pub(crate) volume: UnlockedVolume<FileDevice>,
     image: std::path::PathBuf,
-    plain: Vec<u8>,
+    pub(crate) plain: Vec<u8>,
     recovery: RecoveryPassword,
 }
 
-fn start(world: &mut World, sector_size: u32) -> Started {
+pub(crate) fn start(world: &mut World, sector_size: u32) -> Started {
     let image = world.ntfs("volume.img", 12, sector_size);
     world.sprinkle(&image);
     let plain = std::fs::read(&image).unwrap();
@@ -322,79 +322,4 @@ fn every_method_sector_size_and_extent_goes_there_and_back() {
             }
         }
     }
-}
-
-/// A device whose writes fail from a given one on, and work again when told to.
-struct Failing {
-    memory: MemoryDevice,
-    left: std::sync::atomic::AtomicI64,
-}
-
-impl Failing {
-    fn count(&self) -> std::io::Result<()> {
-        match self.left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) {
-            ..=0 => Err(std::io::Error::other("the device fails")),
-            _ => Ok(()),
-        }
-    }
-
-    fn works_for(&self, writes: i64) {
-        self.left.store(writes, std::sync::atomic::Ordering::Relaxed);
-    }
-}
-
-impl ReadAt for Failing {
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<()> {
-        self.memory.read_at(offset, buf)
-    }
-
-    fn size(&self) -> u64 {
-        self.memory.size()
-    }
-}
-
-impl WriteAt for Failing {
-    fn write_at(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        self.count()?;
-        self.memory.write_at(offset, data)
-    }
-
-    fn flush(&self) -> std::io::Result<()> {
-        self.count()
-    }
-}
-
-#[test]
-fn a_step_on_a_failing_device_leaves_the_view_right_refuses_writes_and_is_tried_again() {
-    let mut world = World::new(16);
-    let Started { volume, plain, .. } = start(&mut world, 512);
-    let vmk = volume.master_key().clone();
-    let expected = expected_view(&plain);
-    let image = all_of(volume.device());
-    let mut refused = 0;
-    for left in 0..22 {
-        let device = Failing {
-            memory: MemoryDevice::new(image.clone()),
-            left: i64::MAX.into(),
-        };
-        let volume = Volume::open(device).unwrap().unlock(&Credential::Vmk(&vmk)).unwrap();
-        volume.begin_encryption(&mut world.ctx(), ConversionMode::Full).unwrap();
-        volume.convert_step(&mut world.ctx()).unwrap();
-        volume.device().works_for(left);
-        let failed = volume.convert_step(&mut world.ctx()).is_err();
-        assert!(view_of(&volume) == expected, "after {left} writes");
-        volume.device().works_for(i64::MAX);
-        if failed && volume.needs_recovery() {
-            // A write in between would be undone by the records.
-            assert!(volume.write_at(3 << 20, &[1]).is_err(), "after {left} writes");
-            refused += 1;
-        }
-        if !matches!(volume.convert_step(&mut world.ctx()), Err(Error::Stale)) {
-            convert_all(&mut world, &volume);
-        }
-        let volume = Volume::open(volume.into_device()).unwrap();
-        let volume = volume.unlock(&Credential::Vmk(&vmk)).unwrap();
-        assert!(view_of(&volume) == expected, "after {left} writes, opened anew");
-    }
-    assert!(refused > 3, "{refused}");
 }

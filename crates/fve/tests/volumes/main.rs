@@ -12,6 +12,7 @@ mod crash;
 mod created;
 mod hostile;
 mod inner_ntfs;
+mod journal;
 mod many_proofs;
 mod reencryption;
 mod windows_images;
