@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fve::io::ReadAt;
 use fve::{
-    ConversionMode, ConversionStatus, CreateOptions, Credential, Error, InitOptions, NewProtector, RecoveryPassword,
+    ConversionMode, ConversionStatus, CreateOptions, Credential, Error, ExternalKey, InitOptions, NewProtector,
     UnlockedVolume, Volume, create, initialise, is_fve,
 };
 use rand::{Rng, SeedableRng};
@@ -162,7 +162,7 @@ enum Before {
 pub(crate) struct Create {
     start: Arc<Start>,
     before: Before,
-    password: RecoveryPassword,
+    key: ExternalKey,
     trace: Trace,
 }
 
@@ -174,12 +174,12 @@ impl Create {
             _ => (Before::Volume, start.encrypted.clone()),
         };
         let recorder = Recorder::new(device.clone());
-        let password = RecoveryPassword::generate(rng);
-        drop(Self::run(&start, &password, &recorder, rng).unwrap());
+        let key = ExternalKey::generate(rng);
+        drop(Self::run(&start, &key, &recorder, rng).unwrap());
         recorder.note(Event::Done(1));
         Self {
             before,
-            password,
+            key,
             trace: Trace {
                 start: device,
                 events: recorder.events(),
@@ -191,14 +191,14 @@ impl Create {
 
     fn run<'d>(
         start: &Start,
-        password: &RecoveryPassword,
+        key: &ExternalKey,
         disk: &'d Recorder,
         rng: &mut ChaCha8Rng,
     ) -> Result<UnlockedVolume<&'d Recorder>, Error> {
         let options = CreateOptions {
             method: start.shape.method,
             placement: start.shape.placement(),
-            protectors: &[NewProtector::RecoveryPassword(password), NewProtector::ClearKey],
+            protectors: &[NewProtector::ExternalKey(key), NewProtector::ClearKey],
             ..CreateOptions::default()
         };
         create(disk, &start.plain, &options, &mut ctx(rng))
@@ -246,7 +246,7 @@ impl Scenario for Create {
             return Err("the device still looks like what it held and is not".to_owned());
         }
         if cut.thorough {
-            let volume = Self::run(&self.start, &self.password, disk, rng).map_err(told("creating it again"))?;
+            let volume = Self::run(&self.start, &self.key, disk, rng).map_err(told("creating it again"))?;
             cut.view.check(&volume)?;
         }
         Ok(())
@@ -264,7 +264,7 @@ fn exhausted(scenario: &dyn Scenario, rng: &mut ChaCha8Rng) {
 /// Some volumes with sectors of either size.
 fn starts(rng: &mut ChaCha8Rng) -> Vec<Arc<Start>> {
     let mut starts: Vec<Arc<Start>> = Vec::new();
-    while starts.len() < 3 || starts.iter().all(|start| start.shape.sector_size == 512) {
+    while starts.len() < 2 || starts.iter().all(|start| start.shape.sector_size == 512) {
         starts.push(Start::pick(rng));
     }
     starts
@@ -290,8 +290,6 @@ fn taking_bitlocker_off_cut_anywhere_leaves_the_volume_or_the_plain_one() {
 fn creating_cut_anywhere_leaves_what_was_there_or_nothing_or_the_whole_volume() {
     let rng = &mut ChaCha8Rng::seed_from_u64(run::seed());
     for start in starts(rng) {
-        for _ in 0..2 {
-            exhausted(&Create::record(Arc::clone(&start), rng), rng);
-        }
+        exhausted(&Create::record(Arc::clone(&start), rng), rng);
     }
 }

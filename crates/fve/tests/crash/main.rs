@@ -24,5 +24,6 @@ mod fresh;
 mod protect;
 mod recorder;
 mod run;
+mod schedules;
 mod secrets;
 mod shape;
