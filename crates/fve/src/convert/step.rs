@@ -58,11 +58,21 @@ impl<D: WriteAt> UnlockedVolume<D> {
     }
 
     pub(crate) fn recover_state(&self, state: &mut State, ctx: &mut Context<'_>) -> Result<(), Error> {
+        if state.stale {
+            // Which metadata is on the disk is not known: a chunk written now could be one that it does not know of.
+            return Err(Error::Stale);
+        }
         if state.pending.is_empty() && !state.unsettled {
             return Ok(());
         }
-        // The records may have been written by a process that died before its sync: a chunk is
-        // touched only once they are durable.
+        // What is read here need not be durable: its writer may have died before its sync, or its sync may have failed,
+        // after which the system shows the records and yet never writes them. So they are written again.
+        for chunk in &state.pending {
+            let mut slot =
+                vec![0; usize::try_from(chunk.range.end - chunk.range.start + PAGE_LEN).map_err(io::Error::other)?];
+            self.device.read_at(chunk.payload - PAGE_LEN, &mut slot)?;
+            self.device.write_at(chunk.payload - PAGE_LEN, &slot)?;
+        }
         self.device.flush()?;
         state.durable = true;
         let direction = direction_of(self.status_of(state)).ok_or(Error::InvalidState("the conversion is paused"))?;
@@ -240,6 +250,10 @@ impl<D: ReadAt> UnlockedVolume<D> {
             return Ok(());
         };
         state.pending = self.read_records(state, &area)?;
+        // The newest copy may be seen and yet not be durable: before a slot is used again, or a chunk that it covers is
+        // written to, all three are written once more.
+        let differ = state.copies.iter().any(|copy| !copy.current);
+        state.unsettled |= differ && self.status_of(state).in_progress();
         let mut page = [0; 512];
         self.read_view(state, area.page, &mut page)?;
         state.log = read_page(&page, state.metadata.dataset.volume).map(|_| area);

@@ -39,7 +39,7 @@ pub struct UnlockedVolume<D> {
 /// What changes while the volume is open.
 pub(crate) struct State {
     pub(crate) metadata: Metadata,
-    pub(super) copies: [CopyInfo; 3],
+    pub(crate) copies: [CopyInfo; 3],
     /// Ranges of the inner view that read as zeros; sorted, apart.
     pub(crate) zero: Vec<Range<u64>>,
     /// Our conversion log, if there is one.

@@ -290,7 +290,11 @@ impl<'a> Player<'a> {
             self.written.push(header.start + range.start..header.start + end);
         }
         self.written.push(range.clone());
-        Ok(volume.write_at(range.start, &data)?)
+        let written = volume.write_at(range.start, &data);
+        if written.is_err() {
+            self.device.note(Event::InnerFailed);
+        }
+        Ok(written?)
     }
 
     fn change_protectors(&mut self, volume: &UnlockedVolume<&Recorder>, rng: &mut ChaCha8Rng) -> Result<(), Error> {
@@ -330,8 +334,9 @@ fn random(script: &Script, traces: usize, cuts: usize) {
     for trace in 0..traces as u64 {
         let rng = &mut ChaCha8Rng::seed_from_u64(seed + trace);
         let start = Start::pick(rng);
-        let conversion = Conversion::record(script, start, rng);
-        run::at_random(&conversion, cuts, rng).unwrap_or_else(|loss| panic!("seed {}: {loss}", seed + trace));
+        let conversion = Conversion::record(script, Arc::clone(&start), rng);
+        run::at_random(&conversion, cuts, rng)
+            .unwrap_or_else(|loss| panic!("seed {}, {:?}: {loss}", seed + trace, start.shape));
     }
 }
 

@@ -30,11 +30,15 @@ pub(crate) enum Event {
     Write(Write),
     /// All writes before it are durable.
     Flush,
-    /// A flush that failed: of the writes before it since the last flush each may have reached the medium, and no
-    /// later flush will bring there what has not.
-    FailedFlush,
+    /// A flush that failed: of the writes before it since the last flush none has reached the medium, as reading shows;
+    /// or, as long as the cache shows all of them, any may have. No later flush will bring there what has not.
+    FailedFlush {
+        visible: bool,
+    },
     /// The file system inside is about to write this (in its own view).
     Inner(Write),
+    /// It failed to: what it wanted to write is neither there for sure nor not there.
+    InnerFailed,
     /// An operation returned: from here on the scenario's state with this number holds.
     Done(usize),
 }
@@ -171,7 +175,7 @@ impl WriteAt for Recorder {
         });
         match due {
             Some(Fault::Flush(_, visible)) => {
-                inner.events.push(Event::FailedFlush);
+                inner.events.push(Event::FailedFlush { visible });
                 if !visible {
                     inner.now = inner.durable.clone();
                 }

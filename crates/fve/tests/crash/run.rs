@@ -153,14 +153,35 @@ pub(crate) fn at_random(scenario: &dyn Scenario, count: usize, rng: &mut ChaCha8
             } else {
                 0
             };
-            let deeper = nest(scenario, disk, &cut, depth, rng)
-                .map_err(|loss| format!("{}: cut at event {index}: {loss}", scenario.name()))?;
+            let deeper = nest(scenario, disk, &cut, depth, rng).map_err(|loss| {
+                format!(
+                    "{}: cut at event {index}: {loss}\n{}",
+                    scenario.name(),
+                    tail(&trace.events[..index])
+                )
+            })?;
             tally.cuts += 1;
             tally.nested += u64::from(deeper);
         }
         walker.step(index, Some(rng));
     }
     Ok(tally)
+}
+
+/// The last events before a loss.
+fn tail(events: &[Event]) -> String {
+    let line = |(index, event): (usize, &Event)| match event {
+        Event::Write(write) => format!("{index}: write {}..{}", write.offset, write.end()),
+        Event::Inner(write) => format!("{index}: inner write {}..{}", write.offset, write.end()),
+        other => format!("{index}: {other:?}"),
+    };
+    let lines: Vec<_> = events
+        .iter()
+        .enumerate()
+        .skip(events.len().saturating_sub(40))
+        .map(line)
+        .collect();
+    lines.join("\n")
 }
 
 /// Judges, then cuts what the judge did: whether there was anything to cut.
@@ -252,15 +273,20 @@ impl<'a> Walker<'a> {
                     self.view.sure.write(write.offset, &write.data).unwrap();
                 }
             }
-            Some(Event::FailedFlush) => {
+            Some(Event::FailedFlush { visible }) => {
                 let writes = std::mem::take(&mut self.unflushed);
-                if let Some(rng) = rng {
+                if let Some(rng) = rng.filter(|_| *visible) {
                     self.durable = fates::at_random(&self.durable, &writes, &|_| false, rng);
                 }
                 // Whoever is told of it cannot count on these any more.
                 for write in self.view.maybe.drain(..) {
                     self.view.open.push(write.offset..write.end());
                 }
+            }
+            Some(Event::InnerFailed) => {
+                self.view
+                    .open
+                    .extend(self.view.maybe.pop().map(|write| write.offset..write.end()));
             }
             Some(Event::Inner(write)) => self.view.maybe.push(write.clone()),
             Some(Event::Done(state)) => self.state = Some(*state),

@@ -18,7 +18,7 @@ use crate::run::{self, Scenario, Tally};
 use crate::shape::Start;
 
 /// Cuts of one operation before the next is recorded.
-const BLOCK: u64 = 200;
+const BLOCK: u64 = 500;
 
 type Make = fn(&mut ChaCha8Rng) -> Box<dyn Scenario>;
 
@@ -29,7 +29,13 @@ fn conversion(script: &convert::Script, rng: &mut ChaCha8Rng) -> Box<dyn Scenari
 
 fn changes(kind: Kind, rng: &mut ChaCha8Rng) -> Box<dyn Scenario> {
     let start = Start::pick(rng);
-    Box::new(Changes::record(kind, 12, &start, rng))
+    // New passwords cost a stretch each.
+    let count = if matches!(kind, Kind::Rotation | Kind::MasterKey) {
+        4
+    } else {
+        12
+    };
+    Box::new(Changes::record(kind, count, &start, rng))
 }
 
 /// The operations, each as often as it is listed.
@@ -56,7 +62,10 @@ fn block(seed: u64, number: u64) -> (&'static str, Result<Tally, String>) {
 }
 
 fn setting<T: FromStr>(name: &str, otherwise: T) -> T {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(otherwise)
 }
 
 #[test]
@@ -112,7 +121,12 @@ fn as_many_random_schedules_as_asked_for_lose_nothing() {
         println!("{cuts:>8} schedules, {nested:>7} of them cut again while going on: {name}");
     }
     let losses = losses.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let (cuts, nested) = tallies.values().fold((0, 0), |sum, tally| (sum.0 + tally.cuts, sum.1 + tally.nested));
-    println!("{cuts:>8} schedules, {nested:>7} of them nested: all; {} losses", losses.len());
+    let (cuts, nested) = tallies
+        .values()
+        .fold((0, 0), |sum, tally| (sum.0 + tally.cuts, sum.1 + tally.nested));
+    println!(
+        "{cuts:>8} schedules, {nested:>7} of them nested: all; {} losses",
+        losses.len()
+    );
     assert!(losses.is_empty(), "{losses:#?}");
 }

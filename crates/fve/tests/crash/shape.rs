@@ -138,7 +138,7 @@ impl Start {
     /// One of a few volumes: their passwords are stretched once only.
     pub(crate) fn pick(rng: &mut ChaCha8Rng) -> Arc<Self> {
         static POOL: LazyLock<Mutex<Vec<Arc<Start>>>> = LazyLock::new(Mutex::default);
-        const POOL_SIZE: usize = 24;
+        const POOL_SIZE: usize = 12;
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
         let index = rng.random_range(0..POOL_SIZE);
         while pool.len() <= index {
