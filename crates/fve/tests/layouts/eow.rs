@@ -14,18 +14,18 @@ const LOG_LEN: u64 = 16 * KIB;
 
 /// One region with its two records; each record is sequence number, flags and bits.
 #[derive(Clone)]
-struct Region {
+pub(crate) struct Region {
     range: Range<u64>,
-    bitmap: u64,
+    pub(crate) bitmap: u64,
     log: u64,
     records: [(u64, Vec<bool>); 2],
 }
 
 #[derive(Clone)]
-struct Eow {
+pub(crate) struct Eow {
     volume: Builder,
-    infos: [u64; 2],
-    regions: Vec<Region>,
+    pub(crate) infos: [u64; 2],
+    pub(crate) regions: Vec<Region>,
 }
 
 fn with_crc(mut bytes: Vec<u8>, field: usize) -> Vec<u8> {
@@ -36,7 +36,7 @@ fn with_crc(mut bytes: Vec<u8>, field: usize) -> Vec<u8> {
 
 impl Eow {
     /// Four regions: before the header's place, that place, two behind; their borders are no multiples of the chunk.
-    fn new(method: u16, sector: u64) -> Self {
+    pub(crate) fn new(method: u16, sector: u64) -> Self {
         let mut volume = Builder::new(method, sector);
         let infos = [200 * KIB, 216 * KIB];
         (volume.boot, volume.extended) = (Boot::Eow(infos), Some(0x4A));
@@ -150,7 +150,7 @@ impl Eow {
         plain
     }
 
-    fn image(&self) -> Vec<u8> {
+    pub(crate) fn image(&self) -> Vec<u8> {
         let mut image = self.volume.image_with(|offset| self.encrypted(offset));
         for hole in self.holes() {
             image[hole.start as usize..hole.end as usize].fill(0xDD);

@@ -262,3 +262,57 @@ fn a_vista_volume_is_refused_by_name() {
     let error = Volume::open(device).unwrap_err().to_string();
     assert!(error.contains("version 1"), "{error}");
 }
+
+/// An image with its boot sector and two of its metadata copies wiped out.
+struct Wiped {
+    device: FileDevice,
+    wiped: Vec<std::ops::Range<u64>>,
+}
+
+impl ReadAt for Wiped {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<()> {
+        self.device.read_at(offset, buf)?;
+        let end = offset + buf.len() as u64;
+        for range in &self.wiped {
+            let (from, to) = (range.start.clamp(offset, end), range.end.clamp(offset, end));
+            buf[(from - offset) as usize..(to - offset) as usize].fill(0);
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> u64 {
+        self.device.size()
+    }
+}
+
+#[test]
+fn windows_volumes_without_boot_sector_and_with_one_copy_left_are_rescued() {
+    let dir = path("").parent().unwrap().to_owned();
+    let mut rescued = 0;
+    for (name, secret) in [
+        ("bitlk-aes-cbc-128-4k", "anaconda"),
+        ("bitlk-aes-cbc-256", "anaconda"),
+        ("bitlk-aes-cbc-elephant-256", "anaconda"),
+        ("bitlk-aes-xts-128-4k", "anaconda"),
+        ("bitlk-aes-xts-256", "anaconda"),
+        ("bitlk-togo-aes-cbc-128", "anaconda"),
+        ("bitlk-togo-aes-xts-128", "anaconda"),
+    ] {
+        let image = dir.join(format!("{name}.img"));
+        let open = || FileDevice::open_read(&image).unwrap();
+        let whole = Volume::open(open()).unwrap();
+        let copies = whole.info().copies.map(|copy| copy.offset);
+        let credential = Passphrase::new(secret);
+        let expected = sum(&whole.unlock(&Credential::Passphrase(&credential)).unwrap());
+        let wiped = [0, copies[0], copies[1]].iter().zip([8192, 65536, 65536]).map(|(&at, len)| at..at + len).collect();
+        let device = Wiped { device: open(), wiped };
+        let findings = fve::repair::examine(&device, &Default::default(), &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
+        let rescue = fve::repair::rescue(device, &findings, &Default::default()).unwrap();
+        let volume = rescue.unlock(&Credential::Passphrase(&credential)).unwrap();
+        assert!(volume.proof().inner.is_some() && volume.proof().integrity, "{name}: {:?}", volume.proof());
+        assert_eq!(sum(volume.volume()), expected, "{name}");
+        assert_eq!(volume.plan().steps.len(), 3, "{name}: two copies and the boot sector");
+        rescued += 1;
+    }
+    assert_eq!(rescued, 7);
+}
