@@ -7,7 +7,8 @@ use super::scan::{ScanState, scan};
 use crate::Error;
 use crate::convert::Progress;
 use crate::format::Metadata;
-use crate::format::read::{BootSector, FormatError, Layout, read_boot_sector};
+use crate::format::constants::HEADER_LEN;
+use crate::format::read::{BootSector, FormatError, Layout, read_boot_sector, virtualization_info};
 use crate::guid::Guid;
 use crate::io::ReadAt;
 use crate::protector::{self, ProtectorInfo};
@@ -156,6 +157,10 @@ impl Found {
         starts
     }
 
+    fn may_be_converting(&self) -> bool {
+        self.metadata.as_ref().is_some_and(may_be_converting)
+    }
+
     fn info(&self) -> AreaInfo {
         AreaInfo {
             offset: self.offset,
@@ -196,7 +201,8 @@ pub fn examine(
     let wanted = match options.scan {
         ScanMode::Always => true,
         ScanMode::Never => false,
-        ScanMode::Auto => !enough,
+        // Where the bitmaps of a Windows 10 conversion are, only the boot sector says.
+        ScanMode::Auto => !enough || (boot.sector.is_none() && search.found.iter().any(Found::may_be_converting)),
     };
     let mut scan_finished = true;
     if wanted || state.is_some() {
@@ -526,16 +532,19 @@ impl Findings {
 
 /// The layout that metadata points to, when the boot sector cannot be asked.
 pub(super) fn layout_of(metadata: &Metadata, eow: &[u64]) -> Layout {
-    /// Set while Windows 10 converts (BitLocker format notes §8, measured).
-    const CONVERTING: u64 = 0x40;
-    let extended = crate::format::read::virtualization_info(&metadata.datums)
-        .ok()
-        .flatten()
-        .and_then(|info| info.extended);
-    let converting = extended.is_some_and(|extended| extended.flags & CONVERTING != 0);
-    if converting && !eow.is_empty() {
+    if may_be_converting(metadata) && !eow.is_empty() {
         Layout::Eow
     } else {
         Layout::Fixed
     }
+}
+
+/// Whether the flags are those of a Windows 10 conversion under way. To-Go volumes, whose header is long, have the bit too.
+fn may_be_converting(metadata: &Metadata) -> bool {
+    /// Set while Windows 10 converts (BitLocker format notes §8, measured).
+    const CONVERTING: u64 = 0x40;
+    let info = virtualization_info(&metadata.datums).ok().flatten();
+    info.is_some_and(|info| {
+        info.header_len <= HEADER_LEN && info.extended.is_some_and(|extended| extended.flags & CONVERTING != 0)
+    })
 }

@@ -112,7 +112,11 @@ pub fn rescue<D: ReadAt>(device: D, findings: &Findings, options: &RescueOptions
             .map_or(0, |metadata| metadata.dataset.next_nonce);
         (!found.is_sound(), found.offset.is_none(), std::cmp::Reverse(age))
     });
-    let eow = findings.scan.as_ref().map(|scan| scan.eow.clone()).unwrap_or_default();
+    let eow = findings.scan.as_ref().map_or(&[][..], |scan| &scan.eow);
+    let eow: Vec<u64> = eow
+        .iter()
+        .filter_map(|offset| offset.checked_sub(volume.start))
+        .collect();
     let boot = if volume.start == 0 {
         findings.boot.sector
     } else {
@@ -255,6 +259,7 @@ impl<D: ReadAt> Rescue<D> {
         let extents = self.extents(candidate, &metadata);
         let sizes = self.sector_sizes(candidate);
         let mut best: Option<Rescued<D>> = None;
+        let mut refused = None;
         for (extent, sector_size) in extents
             .iter()
             .flat_map(|extent| sizes.iter().map(move |size| (*extent, *size)))
@@ -264,8 +269,16 @@ impl<D: ReadAt> Rescue<D> {
                 ..candidate.boot
             };
             let changed = with_extent(&metadata, extent, self.window(candidate).size());
-            let volume = Volume::from_parts(self.window(candidate), boot, changed.clone())?;
-            let volume = UnlockedVolume::new(volume, vmk.clone())?;
+            let volume = Volume::from_parts(self.window(candidate), boot, changed.clone())
+                .and_then(|volume| UnlockedVolume::new(volume, vmk.clone()));
+            let volume = match volume {
+                Ok(volume) => volume,
+                // With the other sector size the places may not even be possible.
+                Err(error) => {
+                    refused.get_or_insert(error);
+                    continue;
+                }
+            };
             let score = score(&volume);
             let rescued = Rescued {
                 proof: Proof {
@@ -283,7 +296,7 @@ impl<D: ReadAt> Rescue<D> {
                 best = Some(rescued);
             }
         }
-        let mut best = best.ok_or(Error::InvalidArgument("the sector size"))?;
+        let mut best = best.ok_or_else(|| refused.unwrap_or(Error::InvalidArgument("the sector size")))?;
         best.explain(candidate);
         let copies_lost = self
             .boot

@@ -303,6 +303,13 @@ impl Builder {
             })
             .collect();
         plain[3..11].copy_from_slice(b"NTFS    ");
+        // As much of a parameter block as readers look at.
+        plain[0x0B..0x54].fill(0);
+        plain[0x0B..0x0D].copy_from_slice(&(self.sector as u16).to_le_bytes());
+        (plain[0x0D], plain[0x15], plain[0x40], plain[0x44]) = (8, 0xF8, 0xF6, 1);
+        plain[0x28..0x30].copy_from_slice(&(self.size / self.sector).to_le_bytes());
+        plain[0x30] = 4;
+        plain[0x38] = 8;
         plain[0x1FE..0x200].copy_from_slice(&[0x55, 0xAA]);
         for hole in self.holes() {
             plain[hole.start as usize..hole.end as usize].fill(0);

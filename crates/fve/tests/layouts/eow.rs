@@ -266,3 +266,24 @@ fn information_with_many_regions_is_longer_than_a_sector() {
     }
     assert_view(eow.image(), &eow.plain());
 }
+
+#[test]
+fn a_conversion_whose_boot_sector_is_lost_is_rescued_with_its_bitmaps() {
+    let eow = Eow::new(0x8004, 512);
+    let mut image = eow.image();
+    image[..512].fill(0);
+    let device = MemoryDevice::new([vec![0; 1 << 20], image].concat());
+    let go_on = &mut |_| std::ops::ControlFlow::Continue(());
+    let findings = fve::repair::examine(&device, &fve::repair::ExamineOptions::default(), go_on).unwrap();
+    let rescue = fve::repair::rescue(&device, &findings, &fve::repair::RescueOptions::default()).unwrap();
+    let rescued = rescue.unlock(&Credential::ClearKey).unwrap();
+    assert!(crate::foreign::all_of(rescued.volume()) == eow.plain());
+    let mut rng = <rand_chacha::ChaCha20Rng as rand::SeedableRng>::seed_from_u64(4);
+    let mut ctx = fve::Context {
+        now: fve::FileTime(134_000_000_000_000_000),
+        rng: &mut rng,
+    };
+    rescued.apply(&mut ctx).unwrap();
+    let mended = device.to_vec()[1 << 20..].to_vec();
+    assert_view(mended, &eow.plain());
+}

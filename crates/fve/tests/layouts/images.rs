@@ -304,12 +304,23 @@ fn windows_volumes_without_boot_sector_and_with_one_copy_left_are_rescued() {
         let copies = whole.info().copies.map(|copy| copy.offset);
         let credential = Passphrase::new(secret);
         let expected = sum(&whole.unlock(&Credential::Passphrase(&credential)).unwrap());
-        let wiped = [0, copies[0], copies[1]].iter().zip([8192, 65536, 65536]).map(|(&at, len)| at..at + len).collect();
+        let wiped = [0, copies[0], copies[1]]
+            .iter()
+            .zip([8192, 65536, 65536])
+            .map(|(&at, len)| at..at + len)
+            .collect();
         let device = Wiped { device: open(), wiped };
-        let findings = fve::repair::examine(&device, &Default::default(), &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
+        let findings = fve::repair::examine(&device, &Default::default(), &mut |_| {
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
         let rescue = fve::repair::rescue(device, &findings, &Default::default()).unwrap();
         let volume = rescue.unlock(&Credential::Passphrase(&credential)).unwrap();
-        assert!(volume.proof().inner.is_some() && volume.proof().integrity, "{name}: {:?}", volume.proof());
+        assert!(
+            volume.proof().inner.is_some() && volume.proof().integrity,
+            "{name}: {:?}",
+            volume.proof()
+        );
         assert_eq!(sum(volume.volume()), expected, "{name}");
         assert_eq!(volume.plan().steps.len(), 3, "{name}: two copies and the boot sector");
         rescued += 1;

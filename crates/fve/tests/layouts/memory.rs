@@ -1,6 +1,9 @@
 //! How much memory a piece of work takes, counted for the thread that does it.
 
-#![expect(unsafe_code, reason = "an allocator cannot be written without; it only counts and hands on to the system's")]
+#![expect(
+    unsafe_code,
+    reason = "an allocator cannot be written without; it only counts and hands on to the system's"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -32,10 +32,18 @@ fn what_the_builder_builds_others_read_too() {
     let mut list = String::new();
     let mut count = 0;
     let mut add = |builder: &Builder, libbde: bool| {
-        let (image, plain) = (dir.path().join(format!("{count}.img")), dir.path().join(format!("{count}.plain")));
+        let (image, plain) = (
+            dir.path().join(format!("{count}.img")),
+            dir.path().join(format!("{count}.plain")),
+        );
         std::fs::write(&image, builder.image()).unwrap();
         std::fs::write(&plain, builder.plain()).unwrap();
-        list.push_str(&format!("{} {} {}\n", image.display(), plain.display(), u8::from(libbde)));
+        list.push_str(&format!(
+            "{} {} {}\n",
+            image.display(),
+            plain.display(),
+            u8::from(libbde)
+        ));
         count += 1;
     };
     for method in 0x8000..=0x8005 {

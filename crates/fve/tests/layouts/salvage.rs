@@ -208,17 +208,29 @@ fn lost_sectors_are_named_by_the_files_they_belong_to() {
     std::fs::write(&content, noise(600_000)).unwrap();
     let run = |command: &mut std::process::Command| {
         let output = command.output().unwrap();
-        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{command:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     };
-    run(std::process::Command::new("mkntfs").args(["-F", "-Q", "-q", "-p", "0", "-H", "0", "-S", "0"]).arg(&image));
-    run(std::process::Command::new("ntfscp").arg(&image).arg(&content).arg("ledger of 2026.xlsx"));
+    run(std::process::Command::new("mkntfs")
+        .args(["-F", "-Q", "-q", "-p", "0", "-H", "0", "-S", "0"])
+        .arg(&image));
+    run(std::process::Command::new("ntfscp")
+        .arg(&image)
+        .arg(&content)
+        .arg("ledger of 2026.xlsx"));
     let bytes = std::fs::read(&image).unwrap();
     let start = bytes.windows(64).position(|window| window == &noise(64)[..]).unwrap() as u64;
     let device = MemoryDevice::new(bytes);
     let lost = start + 4096..start + 8192;
     let files = fve::repair::affected_files(&device, std::slice::from_ref(&lost)).unwrap();
     assert_eq!(files.len(), 1, "{files:?}");
-    assert_eq!((files[0].path.as_str(), &files[0].lost[0]), ("\\ledger of 2026.xlsx", &lost));
+    assert_eq!(
+        (files[0].path.as_str(), &files[0].lost[0]),
+        ("\\ledger of 2026.xlsx", &lost)
+    );
     let mft = fve::repair::affected_files(&device, &one(16384, 512)).unwrap();
     assert_eq!(mft[0].path, "\\$MFT");
     assert!(fve::repair::affected_files(&device, &[]).unwrap().is_empty());
