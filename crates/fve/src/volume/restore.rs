@@ -130,6 +130,8 @@ struct Ready {
     vmk: VolumeMasterKey,
     /// The whole first sector, unless the one there is right.
     first: Option<Vec<u8>>,
+    /// Places of the copies: sound ones last, so that one is there at every instant.
+    order: Vec<u64>,
     /// Higher than any counter seen on the disk or in the backup.
     next_nonce: u32,
 }
@@ -160,8 +162,8 @@ pub fn restore_metadata<D: WriteAt>(
 ) -> Result<UnlockedVolume<D>, Error> {
     let ready = prepare(&device, backup, credential)?;
     let area = resigned(backup.metadata(), &ready.vmk, ready.next_nonce, ctx)?;
-    for (offset, _) in &ready.plan.copies {
-        device.write_at(*offset, &area)?;
+    for offset in ready.order {
+        device.write_at(offset, &area)?;
         device.flush()?;
     }
     if let Some(first) = &ready.first {
@@ -229,6 +231,8 @@ fn prepare(device: &dyn ReadAt, backup: &MetadataBackup, credential: &Credential
         BootSectorPlan::Rebuild => Some(rebuilt(&inner, boot)?),
     };
     let infos = copies.infos(metadata);
+    let mut order: Vec<_> = infos.iter().map(|info| (info.problem.is_none(), info.offset)).collect();
+    order.sort_unstable_by_key(|(sound, _)| *sound);
     let plan = RestorePlan {
         volume: backup.volume(),
         file_system,
@@ -251,6 +255,7 @@ fn prepare(device: &dyn ReadAt, backup: &MetadataBackup, credential: &Credential
         plan,
         vmk,
         first,
+        order: order.into_iter().map(|(_, offset)| offset).collect(),
         next_nonce: newest.max(metadata.dataset.next_nonce),
     })
 }

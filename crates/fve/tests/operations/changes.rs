@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use fve::format::Datum;
+use fve::format::constants::kind;
+use fve::format::read::{nested, read_metadata};
 use fve::io::MemoryDevice;
 use fve::{
     BackupInfo, Credential, Error, ExternalKey, FileTime, Guid, MasterKeyRotation, Passphrase, ProtectorChange,
@@ -91,6 +94,8 @@ struct Model {
     volume: UnlockedVolume<MemoryDevice>,
     live: BTreeMap<Guid, Secret>,
     dead: Vec<(Guid, Secret)>,
+    /// Every nonce that was ever on the disk, with the envelope it was used for.
+    nonces: std::cell::RefCell<BTreeMap<Vec<u8>, Vec<u8>>>,
 }
 
 impl Model {
@@ -107,7 +112,26 @@ impl Model {
             volume,
             live: live.into(),
             dead: Vec::new(),
+            nonces: std::cell::RefCell::default(),
         }
+    }
+
+    /// The clock stands still in these tests, so only the counter keeps nonces apart.
+    fn note_nonces(&self) {
+        fn walk(datum: &Datum, seen: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
+            if datum.kind == kind::AES_CCM {
+                let (nonce, rest) = datum.body.split_at(12);
+                let known = seen.entry(nonce.to_vec()).or_insert_with(|| rest.to_vec());
+                assert!(known == rest, "a nonce was used twice");
+            }
+            for inner in nested(datum).unwrap() {
+                walk(&inner, seen);
+            }
+        }
+        let metadata = read_metadata(&self.volume.metadata_bytes()).unwrap();
+        let seen = &mut *self.nonces.borrow_mut();
+        metadata.datums.iter().for_each(|datum| walk(datum, seen));
+        walk(&metadata.validation.integrity, seen);
     }
 
     fn pick(&self, which: usize, wanted: impl Fn(&Secret) -> bool) -> Option<Guid> {
@@ -323,6 +347,7 @@ impl Model {
     }
 
     fn check(&self, slow: bool) {
+        self.note_nonces();
         let device = self.volume.device();
         let opened = Volume::open(device).unwrap();
         assert!(opened.info().copies.iter().all(|copy| copy.current));
