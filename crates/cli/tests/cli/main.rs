@@ -10,6 +10,7 @@ mod export;
 mod export_resumed;
 mod help;
 mod hostile_volumes;
+mod mount_refused;
 mod output;
 mod program;
 mod sample;
