@@ -27,8 +27,6 @@ use super::work::{Outcome, Work, WorkArgs};
 pub(crate) struct Args {
     /// The volume: an image file or a block device
     image: PathBuf,
-    #[command(flatten)]
-    credential: CredentialArgs,
     /// Where to write; '-' is standard output. An existing file is not overwritten
     #[arg(long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
@@ -40,6 +38,8 @@ pub(crate) struct Args {
     sync: bool,
     #[command(flatten)]
     work: WorkArgs,
+    #[command(flatten)]
+    credential: CredentialArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {

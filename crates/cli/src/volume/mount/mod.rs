@@ -35,8 +35,6 @@ pub(crate) struct Args {
     image: PathBuf,
     /// Where: a folder
     folder: PathBuf,
-    #[command(flatten)]
-    credential: CredentialArgs,
     /// Write nothing to the volume
     #[arg(long)]
     read_only: bool,
@@ -46,6 +44,8 @@ pub(crate) struct Args {
     /// Threads that read and decrypt [default: one for each processor, and one more]
     #[arg(long, value_name = "NUMBER")]
     threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    credential: CredentialArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
