@@ -30,7 +30,7 @@ impl Sectors {
 /// Stretches so many first hashes with salts, all different, for so many rounds; the first bytes of the results, so that
 /// nothing is optimised away. `None` for the engine is whatever is fastest.
 #[must_use]
-pub fn stretch(engine: Option<Engine>, count: u8, rounds: u64) -> Option<Vec<u32>> {
+pub fn stretch(engine: Option<Engine>, count: u8, rounds: u32) -> Option<Vec<u32>> {
     let jobs: Vec<Job> = (0..count)
         .map(|number| Job::new(&[number; 32], &[number ^ 0xA5; 16]))
         .collect();

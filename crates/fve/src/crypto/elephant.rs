@@ -22,12 +22,19 @@ pub(crate) fn xor_repeated(key: &[[u8; 16]; 2], sector: &mut [u8]) {
 pub(crate) fn undo(sector: &mut [u8]) {
     on_words(sector, |words| {
         let n = words.len();
-        for i in (0..B_CYCLES).flat_map(|_| 0..n) {
-            words[i] = words[i].wrapping_add(words[(i + 2) % n] ^ words[(i + 5) % n].rotate_left(B_ROTATIONS[i % 4]));
+        for _ in 0..B_CYCLES {
+            let add = |words: &mut [u32], i: usize, near: usize, far: usize| {
+                words[i] = words[i].wrapping_add(words[near] ^ words[far].rotate_left(B_ROTATIONS[i % 4]));
+            };
+            (0..n - 5).for_each(|i| add(words, i, i + 2, i + 5));
+            (n - 5..n).for_each(|i| add(words, i, (i + 2) % n, i + 5 - n));
         }
-        for i in (0..A_CYCLES).flat_map(|_| 0..n) {
-            words[i] =
-                words[i].wrapping_add(words[(i + n - 2) % n] ^ words[(i + n - 5) % n].rotate_left(A_ROTATIONS[i % 4]));
+        for _ in 0..A_CYCLES {
+            let add = |words: &mut [u32], i: usize, near: usize, far: usize| {
+                words[i] = words[i].wrapping_add(words[near] ^ words[far].rotate_left(A_ROTATIONS[i % 4]));
+            };
+            (0..5).for_each(|i| add(words, i, (i + n - 2) % n, i + n - 5));
+            (5..n).for_each(|i| add(words, i, i - 2, i - 5));
         }
     });
 }
@@ -36,26 +43,36 @@ pub(crate) fn undo(sector: &mut [u8]) {
 pub(crate) fn apply(sector: &mut [u8]) {
     on_words(sector, |words| {
         let n = words.len();
-        for i in (0..A_CYCLES).flat_map(|_| (0..n).rev()) {
-            words[i] =
-                words[i].wrapping_sub(words[(i + n - 2) % n] ^ words[(i + n - 5) % n].rotate_left(A_ROTATIONS[i % 4]));
+        for _ in 0..A_CYCLES {
+            let take = |words: &mut [u32], i: usize, near: usize, far: usize| {
+                words[i] = words[i].wrapping_sub(words[near] ^ words[far].rotate_left(A_ROTATIONS[i % 4]));
+            };
+            (5..n).rev().for_each(|i| take(words, i, i - 2, i - 5));
+            (0..5).rev().for_each(|i| take(words, i, (i + n - 2) % n, i + n - 5));
         }
-        for i in (0..B_CYCLES).flat_map(|_| (0..n).rev()) {
-            words[i] = words[i].wrapping_sub(words[(i + 2) % n] ^ words[(i + 5) % n].rotate_left(B_ROTATIONS[i % 4]));
+        for _ in 0..B_CYCLES {
+            let take = |words: &mut [u32], i: usize, near: usize, far: usize| {
+                words[i] = words[i].wrapping_sub(words[near] ^ words[far].rotate_left(B_ROTATIONS[i % 4]));
+            };
+            (n - 5..n).rev().for_each(|i| take(words, i, (i + 2) % n, i + 5 - n));
+            (0..n - 5).rev().for_each(|i| take(words, i, i + 2, i + 5));
         }
     });
 }
 
+/// Most words of a sector.
+const MAX_WORDS: usize = 4096 / 4;
+
 /// Sectors have 512 or 4096 bytes, so there are always more than five words.
 fn on_words(sector: &mut [u8], change: impl Fn(&mut [u32])) {
-    let mut words: Vec<u32> = sector
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|word| u32::from_le_bytes(*word))
-        .collect();
-    if words.len() > 5 {
-        change(&mut words);
+    let mut words = [0; MAX_WORDS];
+    let count = (sector.len() / 4).min(MAX_WORDS);
+    let words = &mut words[..count];
+    for (word, bytes) in words.iter_mut().zip(sector.as_chunks::<4>().0) {
+        *word = u32::from_le_bytes(*bytes);
+    }
+    if count > 5 {
+        change(words);
     }
     for (bytes, word) in sector.as_chunks_mut::<4>().0.iter_mut().zip(words) {
         *bytes = word.to_le_bytes();

@@ -86,3 +86,13 @@ pub(crate) static K: [u32; 64] = [
     0xBEF9_A3F7,
     0xC671_78F2,
 ];
+
+/// The smaller sigma 0.
+pub(crate) const fn small_sigma_0(x: u32) -> u32 {
+    x.rotate_right(7) ^ x.rotate_right(18) ^ (x >> 3)
+}
+
+/// The smaller sigma 1.
+pub(crate) const fn small_sigma_1(x: u32) -> u32 {
+    x.rotate_right(17) ^ x.rotate_right(19) ^ (x >> 10)
+}

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::secret::{Passphrase, RecoveryPassword};
 
-const ROUNDS: u64 = 0x10_0000;
+const ROUNDS: u32 = 0x10_0000;
 
 /// What is stretched: a first hash, and the salt of a protector.
 pub(crate) struct Job {

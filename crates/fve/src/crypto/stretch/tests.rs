@@ -13,13 +13,13 @@ fn job(number: usize) -> Job {
 }
 
 /// Hash, first hash, salt and counter, hashed again and again.
-fn by_definition(job: &Job, rounds: u64) -> [u8; 32] {
+fn by_definition(job: &Job, rounds: u32) -> [u8; 32] {
     (0..rounds).fold([0; 32], |last, round| {
         Sha256::new()
             .chain_update(last)
             .chain_update(job.first.as_slice())
             .chain_update(job.salt)
-            .chain_update(round.to_le_bytes())
+            .chain_update(u64::from(round).to_le_bytes())
             .finalize()
             .into()
     })

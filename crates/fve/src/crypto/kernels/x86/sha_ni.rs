@@ -1,5 +1,6 @@
 //! Stretching by the SHA instructions: the whole loop stays in registers, one lane or two interleaved.
 
+use std::arch::asm;
 use std::arch::x86_64::*;
 
 use super::has_sha_ni;
@@ -7,7 +8,7 @@ use crate::crypto::kernels::sha::{INITIAL, K, LENGTH_BITS, PADDING};
 use crate::crypto::stretch::{Job, Words};
 
 /// Stretches every job; `None` when the processor does not have the instructions.
-pub(crate) fn stretch_sha_ni(jobs: &[Job], rounds: u64) -> Option<Vec<Words>> {
+pub(crate) fn stretch_sha_ni(jobs: &[Job], rounds: u32) -> Option<Vec<Words>> {
     if !has_sha_ni() {
         return None;
     }
@@ -25,13 +26,13 @@ pub(crate) fn stretch_sha_ni(jobs: &[Job], rounds: u64) -> Option<Vec<Words>> {
 }
 
 #[target_feature(enable = "sha,sse4.1,ssse3")]
-fn one(jobs: &[Job; 1], rounds: u64) -> [Words; 1] {
+fn one(jobs: &[Job; 1], rounds: u32) -> [Words; 1] {
     // SAFETY: this function runs only where the features are.
     unsafe { lanes(jobs, rounds) }
 }
 
 #[target_feature(enable = "sha,sse4.1,ssse3")]
-fn two(jobs: &[Job; 2], rounds: u64) -> [Words; 2] {
+fn two(jobs: &[Job; 2], rounds: u32) -> [Words; 2] {
     // SAFETY: this function runs only where the features are.
     unsafe { lanes(jobs, rounds) }
 }
@@ -44,7 +45,7 @@ type Lanes<const N: usize> = [__m128i; N];
 /// # Safety
 /// The processor has SHA and SSE4.1.
 #[inline(always)]
-unsafe fn lanes<const N: usize>(jobs: &[Job; N], rounds: u64) -> [Words; N] {
+unsafe fn lanes<const N: usize>(jobs: &[Job; N], rounds: u32) -> [Words; N] {
     // SAFETY: the caller vouches for the instructions.
     unsafe {
         let zero = _mm_setzero_si128();
@@ -70,7 +71,7 @@ unsafe fn lanes<const N: usize>(jobs: &[Job; N], rounds: u64) -> [Words; N] {
             }
             compress(&mut state, &mut message);
             message[0] = salt;
-            message[1] = [load(&counter(round)); N];
+            message[1] = [counter(round); N];
             message[2] = [zero; N];
             message[3] = [last_words; N];
             compress(&mut state, &mut message);
@@ -90,11 +91,12 @@ unsafe fn lanes<const N: usize>(jobs: &[Job; N], rounds: u64) -> [Words; N] {
     }
 }
 
-/// The second block behind the salt: a little-endian counter, and the padding.
-fn counter(round: u64) -> [u32; 4] {
-    let bytes = round.to_le_bytes();
-    let [low, high] = [0, 4].map(|at| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]));
-    [low, high, PADDING, 0]
+/// The second block behind the salt: a little-endian counter below 2^32, and the padding. Made in a register: put together in
+/// memory, it would not be there in time.
+#[inline(always)]
+fn counter(round: u32) -> __m128i {
+    // SAFETY: SSE2 is part of x86-64.
+    unsafe { _mm_set_epi32(0, PADDING.cast_signed(), 0, round.swap_bytes().cast_signed()) }
 }
 
 #[inline(always)]
@@ -161,6 +163,10 @@ unsafe fn four_rounds<const G: usize, const N: usize>(state: &mut (Lanes<N>, Lan
                 let seventh = _mm_alignr_epi8::<4>(message[(G + 3) % 4][lane], message[(G + 2) % 4][lane]);
                 let sum = _mm_sha256msg1_epu32(message[G % 4][lane], message[(G + 1) % 4][lane]);
                 message[G % 4][lane] = _mm_sha256msg2_epu32(_mm_add_epi32(sum, seventh), message[(G + 3) % 4][lane]);
+                // No instruction: it keeps the compiler from expanding the whole message before the first round, where
+                // nothing would overlap.
+                asm!("/* {0} {1} */", inout(xmm_reg) state.0[lane], inout(xmm_reg) message[G % 4][lane],
+                    options(pure, nomem, nostack, preserves_flags));
             }
         }
     }
