@@ -154,6 +154,35 @@ impl<D: WriteAt> UnlockedVolume<D> {
     ///
     /// What its owner derived from the old key ([`VolumeMasterKey::derive`]) is to be derived again.
     ///
+    /// ```
+    /// use fve::io::MemoryDevice;
+    /// use fve::{Context, CreateOptions, Credential, ExternalKey, FileTime, MasterKeyRotation, NewProtector, Placement, Volume};
+    /// # use rand::SeedableRng;
+    /// # fn main() -> Result<(), fve::Error> {
+    /// # let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+    /// let mut ctx = Context { now: FileTime(133_600_000_000_000_000), rng: &mut rng };
+    /// let key = ExternalKey::generate(ctx.rng);
+    /// # let regions = fve::ntfs::Regions { metadata: [65536, 131072, 196608], header: 262144, ice: 270336, log: 0 };
+    /// # let placement = Placement::At { regions, sector_size: 512, log_len: 0 };
+    /// let options = CreateOptions { protectors: &[NewProtector::ExternalKey(&key)], placement, ..CreateOptions::default() };
+    /// let plain = MemoryDevice::new(vec![0; 1 << 20]);
+    /// let mut volume = fve::create(MemoryDevice::new(vec![0; 1 << 20]), &plain, &options, &mut ctx)?;
+    ///
+    /// let old = volume.master_key().clone();
+    /// let nothing = MasterKeyRotation::default();
+    /// for line in volume.rotate_master_key_plan(&nothing)?.describe() {
+    ///     // "keep, with the same secret: external key {…}", "write the metadata copy at …"
+    ///     assert!(!line.is_empty());
+    /// }
+    /// volume.rotate_master_key(&mut ctx, &nothing)?;
+    ///
+    /// let device = volume.into_device();
+    /// assert!(Volume::open(&device)?.unlock(&Credential::ExternalKey(&key)).is_ok());
+    /// assert!(Volume::open(&device)?.unlock(&Credential::Vmk(&old)).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::ProtectorsNeedKeys`] names the protectors whose key is neither on the volume nor passed in: nothing has
     /// been changed then. [`Error::WrongProtectorKey`] when a key that was passed in does not open its protector.
