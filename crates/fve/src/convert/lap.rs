@@ -9,6 +9,7 @@
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::log::{Direction, LogArea, PAGE_LEN};
@@ -46,7 +47,12 @@ struct Lap<'a, D> {
     direction: Direction,
     /// The records, their payloads still to be made.
     records: Vec<Record>,
+    /// Buffers of chunks that are done: fresh memory costs as much as encrypting it.
+    spare: Mutex<Vec<Vec<u8>>>,
 }
+
+/// Gives the next chunk, and takes back one that is done.
+type Next<'a> = dyn FnMut(Option<Prepared>) -> io::Result<Prepared> + 'a;
 
 impl<D: WriteAt> UnlockedVolume<D> {
     /// Converts `chunks`, at most as many as the ring has slots, and publishes where the last one ends.
@@ -73,21 +79,15 @@ impl<D: WriteAt> UnlockedVolume<D> {
         self.publish(state, ctx, last.watermark)
     }
 
-    fn write_lap(
-        &self,
-        state: &mut State,
-        area: &LogArea,
-        count: usize,
-        next: &mut dyn FnMut() -> io::Result<Prepared>,
-    ) -> Result<(), Error> {
-        let mut present = next()?;
+    fn write_lap(&self, state: &mut State, area: &LogArea, count: usize, next: &mut Next<'_>) -> Result<(), Error> {
+        let mut present = next(None)?;
         self.write_record(area, &present)?;
         self.device.flush()?;
         for number in 1..=count {
             state.pending.push(Pending::new(&present.record, area));
             self.device.write_at(present.record.range.start, present.data())?;
             if number < count {
-                present = next()?;
+                present = next(Some(present))?;
                 self.write_record(area, &present)?;
             }
             self.device.flush()?;
@@ -150,14 +150,25 @@ impl<'a, D: WriteAt> Lap<'a, D> {
             volume,
             direction,
             records,
+            spare: Mutex::default(),
         }
     }
 
+    fn buffer(&self, len: usize) -> Vec<u8> {
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut buffer = spare.unwrap_or_default();
+        buffer.resize(len, 0);
+        buffer
+    }
+
+    fn take_back(&self, done: Option<Prepared>) {
+        let buffers = done.into_iter().flat_map(|done| [Some(done.slot), done.plain]);
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.extend(buffers.flatten());
+    }
+
     /// Gives `consume` a source of prepared chunks, in order.
-    fn run<T>(
-        &self,
-        consume: impl FnOnce(&mut dyn FnMut() -> io::Result<Prepared>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    fn run<T>(&self, consume: impl FnOnce(&mut Next<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let bytes: u64 = self
             .records
             .iter()
@@ -165,7 +176,10 @@ impl<'a, D: WriteAt> Lap<'a, D> {
             .sum();
         if bytes < SHORT_LAP {
             let mut records = self.records.iter();
-            return consume(&mut || self.prepare(records.next().ok_or_else(ended)?));
+            return consume(&mut |done| {
+                self.take_back(done);
+                self.prepare(records.next().ok_or_else(ended)?)
+            });
         }
         let threads = thread::available_parallelism()
             .map_or(1, usize::from)
@@ -180,9 +194,12 @@ impl<'a, D: WriteAt> Lap<'a, D> {
                 })
                 .collect();
             let mut turn = sources.iter().cycle();
-            let prepared = consume(&mut || match turn.next().map(Receiver::recv) {
-                Some(Ok(prepared)) => prepared,
-                _ => Err(ended()),
+            let prepared = consume(&mut |done| {
+                self.take_back(done);
+                match turn.next().map(Receiver::recv) {
+                    Some(Ok(prepared)) => prepared,
+                    _ => Err(ended()),
+                }
             });
             // Threads that still wait to hand something over end with this.
             drop(sources);
@@ -201,7 +218,7 @@ impl<'a, D: WriteAt> Lap<'a, D> {
     fn prepare(&self, record: &Record) -> io::Result<Prepared> {
         let offset = record.range.start;
         let len = usize::try_from(record.range.end - offset).map_err(io::Error::other)?;
-        let mut slot = vec![0; PAGE_LEN as usize + len];
+        let mut slot = self.buffer(PAGE_LEN as usize + len);
         let payload = &mut slot[PAGE_LEN as usize..];
         self.volume.device.read_at(offset, payload)?;
         let encrypt = |payload: &mut [u8]| self.volume.cipher.encrypt(offset, payload);
@@ -214,7 +231,12 @@ impl<'a, D: WriteAt> Lap<'a, D> {
                 encrypt(payload);
             }
         }
-        let plain = self.volume.data_of(self.direction, offset, payload);
+        let plain = (self.direction == Direction::Decrypt).then(|| {
+            let mut plain = self.buffer(len);
+            plain.copy_from_slice(payload);
+            self.volume.cipher.decrypt(offset, &mut plain);
+            plain
+        });
         record.seal(&mut slot);
         Ok(Prepared {
             record: record.clone(),

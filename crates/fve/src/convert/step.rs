@@ -31,6 +31,30 @@ impl<D: WriteAt> UnlockedVolume<D> {
     /// Converts the next chunks, as many as the log holds (at most 32 MiB), or ends the conversion. After each
     /// step the volume on disk is whole and can be written to. When a step fails the volume stays readable and
     /// the step can be tried again, unless the failure was [`Error::Stale`].
+    ///
+    /// ```
+    /// use fve::io::{MemoryDevice, ReadAt};
+    /// use fve::{Context, ConversionMode, FileTime, InitOptions, Placement, initialise, inner::Regions};
+    /// # use rand::SeedableRng;
+    /// # let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+    /// # fn main_(rng: &mut rand_chacha::ChaCha20Rng) -> Result<(), fve::Error> {
+    /// let regions = Regions { metadata: [64 << 10, 128 << 10, 192 << 10], header: 256 << 10, ice: 264 << 10, log: 384 << 10 };
+    /// let options = InitOptions {
+    ///     placement: Placement::At { regions, sector_size: 512, log_len: 64 << 10 },
+    ///     ..InitOptions::default()
+    /// };
+    /// let mut ctx = Context { now: FileTime(133_500_000_000_000_000), rng };
+    /// let volume = initialise(MemoryDevice::new(vec![7; 1 << 20]), &options, &mut ctx)?;
+    /// volume.begin_encryption(&mut ctx, ConversionMode::Full)?;
+    /// while !volume.convert_step(&mut ctx)?.finished {}
+    /// let (mut shown, mut raw) = ([0; 512], [0; 512]);
+    /// volume.read_at(512 << 10, &mut shown)?;
+    /// volume.device().read_at(512 << 10, &mut raw)?;
+    /// assert!(shown == [7; 512] && raw != [7; 512]);
+    /// # Ok(())
+    /// # }
+    /// # main_(&mut rng).unwrap();
+    /// ```
     pub fn convert_step(&self, ctx: &mut Context<'_>) -> Result<Progress, Error> {
         let state = &mut *self.write_state();
         self.recover_state(state, ctx)?;

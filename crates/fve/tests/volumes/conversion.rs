@@ -242,7 +242,10 @@ fn there_and_back(seed: u64, method: EncryptionMethod, sector_size: u32, mode: C
     world.sprinkle(&image);
     let plain = std::fs::read(&image).unwrap();
     let used = match mode {
-        ConversionMode::Full => vec![0..plain.len() as u64],
+        ConversionMode::Full => Vec::from([std::ops::Range {
+            start: 0,
+            end: plain.len() as u64,
+        }]),
         ConversionMode::UsedSpaceOnly => fve::ntfs::used_extents(&load(&image)).unwrap(),
     };
     let options = InitOptions {
