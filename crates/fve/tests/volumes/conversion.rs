@@ -284,11 +284,10 @@ fn there_and_back(seed: u64, method: EncryptionMethod, sector_size: u32, mode: C
         if !volume.progress().finished {
             volume.pause(&mut world.ctx()).unwrap();
             same(&view_of(&volume), &what);
-            assert_eq!(
-                oracle::libbde(&image, secret).expect("libbde opens").0,
-                sum_of(&volume),
-                "{what}"
-            );
+            if mode == ConversionMode::Full && !back {
+                let (sum, _) = oracle::libbde(&image, secret).expect("libbde opens");
+                assert_eq!(sum, sum_of(&volume), "{what}");
+            }
             volume.resume_conversion(&mut world.ctx()).unwrap();
             convert_all(&mut world, &volume);
         }
