@@ -1,6 +1,7 @@
 //! What can go wrong with a volume.
 
 use crate::crypto::ccm::NoncesExhausted;
+use crate::fat::FatError;
 use crate::format::FormatError;
 use crate::format::write::MetadataFull;
 use crate::guid::Guid;
@@ -63,6 +64,9 @@ pub enum Error {
     /// The inner file system cannot be worked with.
     #[error("the NTFS file system: {0}")]
     Ntfs(#[from] NtfsError),
+    /// The inner file system cannot be worked with.
+    #[error("the FAT file system: {0}")]
+    Fat(#[from] FatError),
     /// A plan for the inner file system could not be carried out.
     #[error("the inner file system: {0}")]
     Apply(#[from] ApplyError),

@@ -21,6 +21,7 @@ mod convert;
 mod crypto;
 mod error;
 mod evidence;
+pub mod fat;
 pub mod format;
 mod fresh;
 mod guid;

@@ -4,58 +4,9 @@
 
 mod ntfs_support;
 
-use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use fve::io::{MemoryDevice, ReadAt, WriteAt};
+use fve::io::MemoryDevice;
 use fve::ntfs;
-use ntfs_support::{NOW, REQUEST, Volume, hashes_of_all, populate};
-
-/// A device that takes a number of writes and then fails.
-struct Failing {
-    inner: MemoryDevice,
-    left: AtomicUsize,
-}
-
-impl Failing {
-    fn new(image: &[u8], writes: usize) -> Self {
-        Self {
-            inner: MemoryDevice::new(image.to_vec()),
-            left: AtomicUsize::new(writes),
-        }
-    }
-
-    fn left(&self) -> usize {
-        self.left.load(Ordering::SeqCst)
-    }
-}
-
-impl ReadAt for Failing {
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.inner.read_at(offset, buf)
-    }
-
-    fn size(&self) -> u64 {
-        self.inner.size()
-    }
-}
-
-impl WriteAt for Failing {
-    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        if self
-            .left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
-            .is_err()
-        {
-            return Err(io::Error::other("the power failed"));
-        }
-        self.inner.write_at(offset, data)
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use ntfs_support::{Failing, NOW, REQUEST, Volume, hashes_of_all, populate};
 
 /// Volumes that lead to different kinds of changes.
 fn images() -> Vec<(&'static str, Vec<u8>)> {

@@ -236,11 +236,18 @@ fn a_full_volume_is_refused_with_figures_and_unchanged() {
 }
 
 #[test]
-fn free_space_in_small_pieces_is_refused_with_figures() {
+fn a_region_longer_than_what_lies_between_fixed_things_is_refused_with_figures() {
     let volume = Volume::make(32, 512, 4096);
-    volume.mounted(ntfs_support::fragment);
-    match ntfs::plan(&volume.device(), &REQUEST, NOW) {
-        Err(NtfsError::NoRun { needed, longest, .. }) => assert!(needed > longest, "{needed} {longest}"),
+    // The mirror of $MFT lies in the middle.
+    let request = ntfs::RegionRequest {
+        log_len: 18 << 20,
+        ..REQUEST
+    };
+    match ntfs::plan(&volume.device(), &request, NOW) {
+        Err(NtfsError::NoRun { what, needed, longest }) => {
+            assert_eq!((what, needed), ("conversion log", 18 << 20));
+            assert!(longest < 17 << 20, "{longest}");
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -74,7 +74,7 @@ fn unknown(name: &str) -> InnerFileSystem {
     InnerFileSystem::Unknown(name.to_owned())
 }
 
-/// 12, 16 or 32 by the number of clusters, which alone decides.
+/// 12, 16 or 32.
 fn fat_bits(boot: &[u8; 512]) -> Option<u8> {
     let word = |at: usize| u64::from(u16::from_le_bytes([boot[at], boot[at + 1]]));
     let long = |at: usize| word(at) | word(at + 2) << 16;
@@ -96,6 +96,11 @@ fn fat_bits(boot: &[u8; 512]) -> Option<u8> {
     let root = (word(17) * 32).div_ceil(sector);
     let before = word(14) + u64::from(boot[16]) * either(word(22), long(36)) + root;
     let clusters = either(word(19), long(32)).checked_sub(before)? / per_cluster;
+    // By Microsoft's word the number of clusters alone decides, but small FAT32 volumes exist; a FAT16 has
+    // the length of its table in 16 bits.
+    if word(22) == 0 && word(17) == 0 {
+        return Some(32);
+    }
     Some(match clusters {
         0..4085 => 12,
         4085..65525 => 16,

@@ -20,6 +20,7 @@ use stage::Change;
 pub use identify::{InnerFileSystem, identify};
 
 use crate::Error;
+use crate::fat;
 use crate::io::{ReadAt, WriteAt};
 use crate::ntfs;
 use crate::time::FileTime;
@@ -138,7 +139,8 @@ impl ReservePlan {
 pub fn plan(inner: &dyn ReadAt, request: &RegionRequest, now: FileTime) -> Result<ReservePlan, Error> {
     match identify(inner)? {
         InnerFileSystem::Ntfs => Ok(ntfs::plan(inner, request, now)?),
-        other => Err(Error::UnknownFileSystem(other.to_string())),
+        InnerFileSystem::ExFat | InnerFileSystem::Fat32 | InnerFileSystem::Fat16 => Ok(fat::plan(inner, request, now)?),
+        InnerFileSystem::Unknown(found) => Err(Error::UnknownFileSystem(found)),
     }
 }
 
@@ -149,7 +151,10 @@ pub fn plan(inner: &dyn ReadAt, request: &RegionRequest, now: FileTime) -> Resul
 pub fn sector_size(inner: &dyn ReadAt) -> Result<u32, Error> {
     match identify(inner)? {
         InnerFileSystem::Ntfs => Ok(ntfs::probe(inner)?.bytes_per_sector),
-        other => Err(Error::UnknownFileSystem(other.to_string())),
+        InnerFileSystem::ExFat | InnerFileSystem::Fat32 | InnerFileSystem::Fat16 => {
+            Ok(fat::probe(inner)?.bytes_per_sector)
+        }
+        InnerFileSystem::Unknown(found) => Err(Error::UnknownFileSystem(found)),
     }
 }
 
@@ -161,7 +166,8 @@ pub fn sector_size(inner: &dyn ReadAt) -> Result<u32, Error> {
 pub fn release(device: &dyn WriteAt) -> Result<(), Error> {
     match identify(&device)? {
         InnerFileSystem::Ntfs => Ok(ntfs::release(device)?),
-        _ => Ok(()),
+        InnerFileSystem::ExFat | InnerFileSystem::Fat32 | InnerFileSystem::Fat16 => Ok(fat::release(device)?),
+        InnerFileSystem::Unknown(_) => Ok(()),
     }
 }
 
@@ -173,6 +179,7 @@ pub fn release(device: &dyn WriteAt) -> Result<(), Error> {
 pub fn used_extents(inner: &dyn ReadAt) -> Result<Vec<Range<u64>>, Error> {
     match identify(inner)? {
         InnerFileSystem::Ntfs => Ok(ntfs::used_extents(inner)?),
-        other => Err(Error::UnknownFileSystem(other.to_string())),
+        InnerFileSystem::ExFat | InnerFileSystem::Fat32 | InnerFileSystem::Fat16 => Ok(fat::used_extents(inner)?),
+        InnerFileSystem::Unknown(found) => Err(Error::UnknownFileSystem(found)),
     }
 }

@@ -74,6 +74,11 @@ pub(crate) fn place(
     };
     let header_len = count(Role::Header) + count(Role::Ice);
     let mut starts: BTreeMap<Role, u64> = Role::ALL.into_iter().map(|role| (role, 0)).collect();
+    // The longest run is the hardest to clear.
+    if movable.is_some() {
+        let log = finder.need(Role::Log, finder.target(0), count(Role::Log))?;
+        starts.insert(Role::Log, log);
+    }
     // Metadata copy and header in one piece, as Windows 10 has them, if possible.
     let first = finder.target(0);
     let together = count(Role::Metadata(0)) + header_len;
@@ -90,8 +95,10 @@ pub(crate) fn place(
         let role = Role::Metadata(copy);
         starts.insert(role, finder.need(role, finder.target(copy as u64), count(role))?);
     }
-    let log = finder.need(Role::Log, starts[&Role::Header], count(Role::Log))?;
-    starts.insert(Role::Log, log);
+    if movable.is_none() {
+        let log = finder.need(Role::Log, starts[&Role::Header], count(Role::Log))?;
+        starts.insert(Role::Log, log);
+    }
     *used = finder.used;
     Ok(Placement {
         regions: regions(request, |role| {
@@ -145,10 +152,17 @@ impl Finder<'_> {
         if let Some(start) = self.take(from, len).or_else(|| self.clear(len)) {
             return Ok(start);
         }
+        // The longest run that is free or could be cleared.
+        let mut fixed = self.used.clone();
+        if let Some(movable) = &self.movable {
+            for (byte, movable) in fixed.0.iter_mut().zip(&movable.0) {
+                *byte &= !movable;
+            }
+        }
         Err(PlaceError::NoRun {
             what: role.what(),
             needed: len * self.space.cluster,
-            longest: self.used.longest_clear(self.space.clusters) * self.space.cluster,
+            longest: fixed.longest_clear(self.space.clusters) * self.space.cluster,
         })
     }
 

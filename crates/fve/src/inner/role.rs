@@ -17,6 +17,9 @@ pub(crate) enum Role {
 }
 
 impl Role {
+    /// A record that is never in use: where an interrupted move was going to.
+    pub(crate) const NOTE_OF_MOVES: &'static str = "FVE2.{c0f4a7d2-3b51-4d0e-9f67-52a1b8e60c94}";
+
     pub(crate) const ALL: [Self; 6] = [
         Self::Metadata(0),
         Self::Metadata(1),

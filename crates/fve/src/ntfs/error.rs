@@ -32,14 +32,16 @@ pub enum NtfsError {
         /// Free bytes.
         free: u64,
     },
-    /// Room enough, but in pieces too small.
-    #[error("no contiguous free run of {needed} bytes for the {what}; the longest is {longest} bytes")]
+    /// Room enough, but in pieces too small, between things that cannot be moved.
+    #[error(
+        "no contiguous run of {needed} bytes for the {what} is free or can be cleared; the longest is {longest} bytes"
+    )]
     NoRun {
         /// Which region.
         what: &'static str,
         /// Bytes the region needs, in whole clusters.
         needed: u64,
-        /// The longest free run.
+        /// The longest run that is free or could be cleared.
         longest: u64,
     },
     /// The volume was written to between planning and applying.

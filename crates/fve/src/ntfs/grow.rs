@@ -5,8 +5,9 @@
 //! interruption leaves clusters that [`Scan::reclaim`](super::scan::Scan) knows.
 
 use super::NtfsError;
+use super::boot::Geometry;
 use super::record::{ATTRIBUTE_LIST, Attr, BITMAP, DATA, Record, Stream};
-use super::runs;
+use super::runs::{self, Run};
 use super::volume::{MFT, Volume};
 use crate::inner::bits::Bits;
 
@@ -72,6 +73,45 @@ pub(super) fn grow(
     Ok(())
 }
 
+/// Appends clusters to `runs`: in one run from `behind` on if it is free, in one anywhere else,
+/// or in pieces of `unit` clusters.
+pub(super) fn take(
+    planned: &mut Bits,
+    geo: &Geometry,
+    (behind, needed, unit): (u64, u64, u64),
+    what: &'static str,
+    runs: &mut Vec<Run>,
+) -> Result<(), NtfsError> {
+    let whole = planned
+        .find_clear(behind, (behind + needed).min(geo.clusters), needed)
+        .or_else(|| planned.find_clear(0, geo.clusters, needed));
+    let pieces = match whole {
+        Some(lcn) => vec![(lcn, needed)],
+        None => {
+            let mut pieces = Vec::new();
+            let (mut at, mut left) = (0, needed.next_multiple_of(unit));
+            while let Some(lcn) = planned.find_clear(at, geo.clusters, unit).filter(|_| left > 0) {
+                pieces.push((lcn, unit));
+                at = lcn + unit;
+                left -= unit;
+            }
+            if left > 0 {
+                return Err(NtfsError::NoRun {
+                    what,
+                    needed: needed * geo.cluster,
+                    longest: planned.longest_clear(geo.clusters) * geo.cluster,
+                });
+            }
+            pieces
+        }
+    };
+    for (lcn, len) in pieces {
+        planned.set_run(lcn, len, true);
+        runs::append(runs, lcn, len);
+    }
+    Ok(())
+}
+
 /// Lets `stream` reach `size` bytes, with clusters behind its own if they are free.
 fn extend(volume: &Volume<'_>, stream: &mut Stream, size: u64, planned: &mut Bits) -> Result<(), NtfsError> {
     let geo = volume.geo;
@@ -82,16 +122,9 @@ fn extend(volume: &Volume<'_>, stream: &mut Stream, size: u64, planned: &mut Bit
             .last()
             .and_then(|run| run.lcn.map(|lcn| lcn + run.len))
             .unwrap_or(0);
-        let lcn = planned
-            .find_clear(behind, (behind + needed).min(geo.clusters), needed)
-            .or_else(|| planned.find_clear(0, geo.clusters, needed))
-            .ok_or_else(|| NtfsError::NoRun {
-                what: "growing $MFT",
-                needed: needed * geo.cluster,
-                longest: planned.longest_clear(geo.clusters) * geo.cluster,
-            })?;
-        planned.set_run(lcn, needed, true);
-        runs::append(&mut stream.runs, lcn, needed);
+        // A record is never spread over two runs.
+        let unit = (geo.record as u64).div_ceil(geo.cluster);
+        take(planned, &geo, (behind, needed, unit), "growing $MFT", &mut stream.runs)?;
     }
     stream.size = stream.size.max(size);
     stream.initialised = stream.size;

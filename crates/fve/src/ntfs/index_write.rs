@@ -5,9 +5,9 @@
 //! directory's record; until then nothing points at the new blocks.
 
 use super::boot::Geometry;
+use super::grow::take;
 use super::index::{Directory, Entry, I30, Node, Path};
 use super::record::{Attr, BITMAP, DIRECTORY, INDEX_ALLOCATION, INDEX_ROOT};
-use super::runs;
 use super::volume::{Volume, damaged};
 use super::{NtfsError, fixup};
 use crate::inner::bits::Bits;
@@ -248,16 +248,13 @@ impl<'c> Builder<'c> {
         let allocated = directory.blocks.clusters() * self.geo.cluster;
         if allocated < (count + 1) * size {
             let needed = ((count + 1) * size - allocated).div_ceil(self.geo.cluster);
-            let lcn = self
-                .clusters
-                .find_clear(0, self.geo.clusters, needed)
-                .ok_or(NtfsError::NoRun {
-                    what: "directory",
-                    needed: needed * self.geo.cluster,
-                    longest: self.clusters.longest_clear(self.geo.clusters) * self.geo.cluster,
-                })?;
-            self.clusters.set_run(lcn, needed, true);
-            runs::append(&mut directory.blocks.runs, lcn, needed);
+            take(
+                self.clusters,
+                &self.geo,
+                (0, needed, 1),
+                "directory",
+                &mut directory.blocks.runs,
+            )?;
         }
         directory.blocks.size += size;
         directory.blocks.initialised = directory.blocks.size;

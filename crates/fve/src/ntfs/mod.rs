@@ -16,6 +16,7 @@ mod index_write;
 mod names;
 mod record;
 mod release;
+mod relocate;
 mod reserve;
 mod runs;
 mod scan;

@@ -86,6 +86,11 @@ impl Record {
 
     /// The bytes for the disk, or nothing when they do not fit.
     pub(super) fn to_bytes(&self, size: usize) -> Option<Vec<u8>> {
+        self.to_bytes_with(size, fixup::next(self.update))
+    }
+
+    /// The same with this update sequence number.
+    pub(super) fn to_bytes_with(&self, size: usize, update: u16) -> Option<Vec<u8>> {
         let strides = size / 512;
         let first = align8(USA_OFFSET + 2 * (strides + 1));
         let used = first + self.attrs.iter().map(|attr| attr.0.len()).sum::<usize>() + 8;
@@ -112,7 +117,7 @@ impl Record {
             at += attr.0.len();
         }
         put(&mut bytes, at, &END.to_le_bytes());
-        fixup::close(&mut bytes, fixup::next(self.update)).ok()?;
+        fixup::close(&mut bytes, update).ok()?;
         Some(bytes)
     }
 
@@ -214,6 +219,21 @@ impl Attr {
         bytes.resize(at, 0);
         bytes.extend(runs::encode(&stream.runs));
         Self::finish(bytes)
+    }
+
+    /// This attribute with other runs of the same total length.
+    pub(super) fn with_runs(&self, runs: &[Run]) -> Result<Self, NtfsError> {
+        let at = usize::from(u16_at(&self.0, 32)?);
+        let name_end = usize::from(u16_at(&self.0, 10)?) + 2 * usize::from(u8_at(&self.0, 9)?);
+        if self.is_resident() || at < 64 || (u8_at(&self.0, 9)? > 0 && name_end > at) {
+            return Err(NtfsError::Unsupported(format!(
+                "attribute {:#x} has its parts in an unusual order",
+                self.kind()
+            )));
+        }
+        let mut bytes = slice(&self.0, 0, at)?.to_vec();
+        bytes.extend(runs::encode(runs));
+        Ok(Self::finish(bytes))
     }
 
     fn header(kind: u32, name: &str, len: usize) -> (Vec<u8>, usize) {

@@ -4,10 +4,12 @@
 //! 1. $MFT grows, when it has too few unused records (see [`grow`](super::grow));
 //! 2. the records of our files, complete but marked unused, and new directory
 //!    blocks that nothing points at;
-//! 3. their bits in the $MFT bitmap; 4. the clusters in $Bitmap;
-//! 5. the same records, marked in use; 6. one write that lists them.
+//! 3. their bits in the $MFT bitmap;
+//! 4. files that are in the way move (see [`relocate`](super::relocate));
+//! 5. the clusters in $Bitmap;
+//! 6. the same records, marked in use; 7. one write that lists them.
 //!
-//! Until 6 nothing of it can be seen. After an interruption the records tell what
+//! Until 7 nothing of it can be seen. After an interruption the records tell what
 //! had been allocated, and planning again takes it all back first.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,9 +18,11 @@ use super::index::{Directory, Entry, Path};
 use super::index_write::{IndexChange, insert, rebuild};
 use super::names::{Upcase, fill};
 use super::record::{DATA, DIRECTORY, FILE_NAME, IN_USE, Record, Stream};
+use super::relocate::{self, Relocation};
 use super::scan::{FIRST_USER_RECORD, Scan, Whose, scan};
 use super::volume::{Content, RECORD_NUMBER, ROOT, Volume, damaged};
 use super::{NtfsError, RegionRequest, Regions, clean, grow};
+use crate::inner::PlaceError;
 use crate::inner::bits::Bits;
 use crate::inner::placement::{self, Placement};
 use crate::inner::role::{Role, SYSTEM_DIRECTORY, lengths};
@@ -165,10 +169,17 @@ impl<'a> Reservation<'a> {
 
     fn run(mut self, request: &RegionRequest, now: FileTime) -> Result<(Regions, Change), NtfsError> {
         let new_directory = self.tree.system.is_err();
-        let count = lengths(request, self.volume.geo.cluster).len() + usize::from(new_directory);
-        let (mut numbers, mut records) = self.unused_records(count as u64)?;
         let space = self.volume.geo.space();
-        let placement = placement::place(&space, &mut self.clusters, None, request)?;
+        let (placement, moves) = match placement::place(&space, &mut self.clusters, None, request) {
+            Err(PlaceError::NoRun { .. }) => relocate::clear(&self.volume, &mut self.clusters, request)?,
+            placement => (placement?, Relocation::none()),
+        };
+        let count = placement.files.len() + usize::from(new_directory) + usize::from(!moves.is_empty());
+        let (mut numbers, mut records) = self.unused_records(count as u64)?;
+        if !moves.is_empty() {
+            let note = numbers.remove(0);
+            self.relocate(&placement, &moves, (&numbers, note), &records, now)?;
+        }
 
         let mut files = Vec::new();
         let directory = match &self.tree.system {
@@ -210,7 +221,7 @@ impl<'a> Reservation<'a> {
         for file in &files {
             records.set(file.number, true);
         }
-        self.stage(&placement, &files, &records, &listing, root.as_ref())?;
+        self.stage(&files, &records, &listing, root.as_ref())?;
         Ok((placement.regions, self.volume.stage.into_change()?))
     }
 
@@ -277,23 +288,79 @@ impl<'a> Reservation<'a> {
         rebuild(self.volume.geo, directory, entries, &mut self.clusters)
     }
 
-    fn stage(
-        &mut self,
-        placement: &Placement,
-        files: &[Record],
-        records: &Bits,
-        listing: &IndexChange,
-        root: Option<&IndexChange>,
-    ) -> Result<(), NtfsError> {
-        let volume = &mut self.volume;
+    /// Marks what an interrupted change left as unused, but for what is written over at once.
+    fn retire(&mut self, but: &[u64]) -> Result<(), NtfsError> {
         for ours in &self.scan.ours {
-            if ours.record.in_use() && !files.iter().any(|file| file.number == ours.record.number) {
-                volume.write_record(
+            if ours.record.in_use() && !but.contains(&ours.record.number) {
+                self.volume.write_record(
                     &ours.record.with_flags(ours.record.flags & !IN_USE),
                     "leftover, marked unused",
                 )?;
             }
         }
+        Ok(())
+    }
+
+    /// Stages the moves. The regions are named by their records, still unused, before that, and what
+    /// is under way by the unused record `note`. `numbers` are taken from the end; the first
+    /// is for the directory when it is new.
+    fn relocate(
+        &mut self,
+        placement: &Placement,
+        moves: &Relocation,
+        (numbers, note): (&[u64], u64),
+        records: &Bits,
+        now: FileTime,
+    ) -> Result<(), NtfsError> {
+        self.retire(numbers)?;
+        let cluster = self.volume.geo.cluster;
+        let parent = self.tree.root.record.reference();
+        let directory = usize::from(self.tree.system.is_err());
+        let mut taken = records.clone();
+        for ((role, &(lcn, len)), &number) in placement.files.iter().zip(numbers.iter().rev().skip(directory)) {
+            taken.set(number, true);
+            let stream = Stream::contiguous(lcn, len, cluster);
+            let file = fill(
+                self.blank(number)?,
+                role.file_name(),
+                parent,
+                Some(&stream),
+                cluster,
+                now,
+            );
+            self.volume.write_record(&file, "planned, marked unused")?;
+        }
+        let named = fill(self.blank(note)?, Role::NOTE_OF_MOVES, parent, None, cluster, now);
+        self.volume.write_record(&named, "for what moves, unused")?;
+        self.volume.stage.barrier();
+        let (_, bitmap) = self.volume.record_bitmap()?;
+        let done = taken.clone();
+        taken.set(note, true);
+        self.volume.write_bits(&bitmap, &taken, "$MFT bitmap")?;
+        self.volume.stage.barrier();
+        moves.stage(&mut self.volume, note, parent, &mut self.on_disk, now)?;
+        self.volume
+            .write_bits(&bitmap, &done, "$MFT bitmap (the moves are done)")?;
+        self.volume.stage.barrier();
+        let named = self.volume.record(note)?;
+        self.volume
+            .write_record(&named.emptied(), "names no clusters any more")?;
+        self.volume.stage.barrier();
+        // A directory may have moved.
+        self.tree = Tree::open(&self.volume)?;
+        Ok(())
+    }
+
+    fn stage(
+        &mut self,
+        files: &[Record],
+        records: &Bits,
+        listing: &IndexChange,
+        root: Option<&IndexChange>,
+    ) -> Result<(), NtfsError> {
+        let numbers: Vec<u64> = files.iter().map(|file| file.number).collect();
+        self.retire(&numbers)?;
+        let volume = &mut self.volume;
         for file in files {
             volume.write_record(file, "planned, marked unused")?;
         }
@@ -302,8 +369,8 @@ impl<'a> Reservation<'a> {
             root.stage_fresh(volume, "block of the root directory")?;
         }
         volume.stage.barrier();
-        let (_, stream) = volume.record_bitmap()?;
-        volume.write_bits(&stream, records, "$MFT bitmap")?;
+        let (_, record_bitmap) = volume.record_bitmap()?;
+        volume.write_bits(&record_bitmap, records, "$MFT bitmap")?;
         volume.stage.barrier();
         let (_, stream) = volume.cluster_bitmap()?;
         volume.write_bits(&stream, &self.clusters, "$Bitmap")?;
@@ -322,7 +389,6 @@ impl<'a> Reservation<'a> {
             None => listing.stage_commit(volume, "the files appear in System Volume Information")?,
         }
         volume.stage.barrier();
-        debug_assert_eq!(placement.files.is_empty(), files.is_empty());
         self.free(listing, root)
     }
 

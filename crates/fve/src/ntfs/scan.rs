@@ -33,13 +33,24 @@ pub(super) struct Ours {
 /// Reads all records. `directory` is the record of `System Volume Information`;
 /// `whose` says which of the files in it count as ours.
 pub(super) fn scan(volume: &Volume<'_>, directory: Option<u64>, whose: Whose) -> Result<Scan, NtfsError> {
-    let records = volume.records();
-    let (allocated, _) = volume.record_bitmap()?;
     let mut scan = Scan {
         owned: Bits::clear(volume.geo.clusters),
-        in_use: Bits::clear(records),
+        in_use: Bits::clear(volume.records()),
         ours: Vec::new(),
     };
+    each_record(volume, |record| {
+        scan.take(record, volume.geo.clusters, directory, whose)
+    })?;
+    Ok(scan)
+}
+
+/// Calls `visit` with every record that can be read. One that cannot, and is said to be in use, is an error.
+pub(super) fn each_record(
+    volume: &Volume<'_>,
+    mut visit: impl FnMut(Record) -> Result<(), NtfsError>,
+) -> Result<(), NtfsError> {
+    let records = volume.records();
+    let (allocated, _) = volume.record_bitmap()?;
     let size = volume.geo.record;
     let mut chunk = Vec::new();
     for first in (0..records).step_by(256) {
@@ -48,13 +59,13 @@ pub(super) fn scan(volume: &Volume<'_>, directory: Option<u64>, whose: Whose) ->
         volume.read_stream(&volume.mft, first * size as u64, &mut chunk)?;
         for (number, raw) in (first..).zip(chunk.chunks_exact(size)) {
             match Record::parse(raw.to_vec(), number) {
-                Ok(record) => scan.take(record, volume.geo.clusters, directory, whose)?,
+                Ok(record) => visit(record)?,
                 Err(error) if allocated.get(number) => return Err(error),
                 Err(_) => {}
             }
         }
     }
-    Ok(scan)
+    Ok(())
 }
 
 impl Scan {
@@ -213,7 +224,7 @@ fn is_ours(record: &Record, directory: Option<u64>, whose: Whose) -> Option<(boo
             return Some((true, parent));
         }
         let in_directory = record.in_use() && directory == Some(parent);
-        let a_region = Role::by_name(&name).is_some();
+        let a_region = Role::by_name(&name).is_some() || name == Role::NOTE_OF_MOVES;
         if (a_region && (own_descriptor || in_directory))
             || (whose == Whose::AnyBitLocker && in_directory && is_bitlocker_name(&name))
         {

@@ -7,6 +7,7 @@ use super::{NtfsError, bytes};
 use crate::inner::bits::Bits;
 use crate::inner::stage::Staged;
 use crate::io::ReadAt;
+use std::ops::Range;
 
 pub(super) const MFT: u64 = 0;
 pub(super) const MFT_MIRROR: u64 = 1;
@@ -100,16 +101,40 @@ impl<'a> Volume<'a> {
 
     /// Stages a record, and its copy in $MFTMirr when it has one there.
     pub(super) fn write_record(&mut self, record: &Record, what: &str) -> Result<(), NtfsError> {
-        let bytes = record.to_bytes(self.geo.record).ok_or_else(|| no_room(record.number))?;
-        let at = record.number * self.geo.record as u64;
+        let size = self.geo.record;
+        let mut bytes = record.to_bytes(size).ok_or_else(|| no_room(record.number))?;
+        let mut at = record.number * size as u64;
+        match &self.changed_strides(record)[..] {
+            [] => return Ok(()),
+            [(within, stride)] => {
+                at += *within as u64;
+                bytes.clone_from(stride);
+            }
+            _ => {}
+        }
         let what = format!("$MFT record {} ({what})", record.number);
         let mft = self.mft.clone();
         self.write_stream(&mft, at, &bytes, &what)?;
-        if at + self.geo.record as u64 <= self.mirror.size {
+        if at + bytes.len() as u64 <= self.mirror.size {
             let mirror = self.mirror.clone();
             self.write_stream(&mirror, at, &bytes, &format!("{what}, mirror"))?;
         }
         Ok(())
+    }
+
+    /// The 512-byte strides in which a record changes when its update sequence number stays, and their places in
+    /// it. One of them alone cannot be torn. The whole record when the old one is none.
+    fn changed_strides(&self, record: &Record) -> Vec<(usize, Vec<u8>)> {
+        let strides = || {
+            let old = self.raw_record(record.number).ok()?;
+            Record::parse(old.clone(), record.number).ok()?;
+            let update = u16_at(&old, usize::from(u16_at(&old, 4).ok()?)).ok()?;
+            let new = record.to_bytes_with(self.geo.record, update)?;
+            let pairs = new.chunks(512).zip(old.chunks(512)).enumerate();
+            let changed = pairs.filter(|(_, (new, old))| new != old);
+            Some(changed.map(|(index, (new, _))| (512 * index, new.to_vec())).collect())
+        };
+        strides().unwrap_or_else(|| vec![(0, Vec::new()); 2])
     }
 
     /// Makes the mirror of the first four records agree with them again.
@@ -274,8 +299,22 @@ impl<'a> Volume<'a> {
 
     /// Stages the 512-byte blocks in which `new` differs from what is there.
     pub(super) fn write_bits(&mut self, stream: &Stream, new: &Bits, what: &str) -> Result<(), NtfsError> {
-        for (block, part) in new.0.chunks(512).enumerate() {
-            let at = block as u64 * 512;
+        self.write_bits_of(stream, new, 0..new.0.len() as u64 * 8, what)
+    }
+
+    /// The same for the blocks that hold `bits` alone.
+    pub(super) fn write_bits_of(
+        &mut self,
+        stream: &Stream,
+        new: &Bits,
+        bits: Range<u64>,
+        what: &str,
+    ) -> Result<(), NtfsError> {
+        const BITS: u64 = 512 * 8;
+        for block in bits.start / BITS..bits.end.div_ceil(BITS) {
+            let at = block * 512;
+            let start = bytes::index(at)?;
+            let part = new.0.get(start..new.0.len().min(start + 512)).unwrap_or_default();
             let mut data = vec![0; 512];
             let (place, _) = stream.locate(at, self.geo.cluster)?;
             let offset = place.ok_or_else(|| damaged("a bitmap has a hole"))?;

@@ -2,13 +2,16 @@
 
 #![expect(dead_code, reason = "each test file uses its own part of it")]
 
+pub(crate) mod check;
+
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fve::io::FileDevice;
+use fve::io::{FileDevice, MemoryDevice, ReadAt, WriteAt};
 use fve::ntfs::{RegionRequest, Regions};
 use fve::time::FileTime;
 use sha2::{Digest, Sha256};
@@ -104,6 +107,12 @@ impl Volume {
             !said.contains("inconsistent") && !said.contains("mismatch") && !said.contains("multiply"),
             "{said}"
         );
+    }
+
+    /// Nothing to complain about for our own checker, which is exact.
+    pub(crate) fn check_exact(&self) {
+        let wrong = check::complaints(&fs::read(self.path()).unwrap());
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
     /// Our files as ntfsinfo shows them: size, one run, the region's clusters.
@@ -362,4 +371,70 @@ pub(crate) fn set_dirty(volume: &Volume) {
         image[at + 24 + 10] |= 1;
     }
     fs::write(volume.path(), image).unwrap();
+}
+
+/// A device that takes a number of writes and then fails.
+pub(crate) struct Failing {
+    pub(crate) inner: MemoryDevice,
+    left: AtomicUsize,
+}
+
+impl Failing {
+    pub(crate) fn new(image: &[u8], writes: usize) -> Self {
+        Self {
+            inner: MemoryDevice::new(image.to_vec()),
+            left: AtomicUsize::new(writes),
+        }
+    }
+
+    pub(crate) fn left(&self) -> usize {
+        self.left.load(Ordering::SeqCst)
+    }
+}
+
+impl ReadAt for Failing {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.inner.read_at(offset, buf)
+    }
+
+    fn size(&self) -> u64 {
+        self.inner.size()
+    }
+}
+
+impl WriteAt for Failing {
+    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        if self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+            .is_err()
+        {
+            return Err(io::Error::other("the power failed"));
+        }
+        self.inner.write_at(offset, data)
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Lets a directory compress what is put into it. Returns silently where the driver was built without.
+pub(crate) fn compress(folder: &Path) {
+    let set = "import os, sys, struct; os.setxattr(sys.argv[1], b'system.ntfs_attrib', struct.pack('<I', 0x810))";
+    run(Command::new("python3").args(["-c", set]).arg(folder));
+}
+
+/// A named stream, as an extended attribute of the driver.
+pub(crate) fn add_stream(file: &Path, name: &str, content: &[u8]) {
+    let source = file.with_extension("stream");
+    fs::write(&source, content).unwrap();
+    let set =
+        "import os, sys; os.setxattr(sys.argv[1], b'user.' + sys.argv[2].encode(), open(sys.argv[3], 'rb').read())";
+    run(Command::new("python3")
+        .args(["-c", set])
+        .arg(file)
+        .arg(name)
+        .arg(&source));
+    fs::remove_file(&source).unwrap();
 }
