@@ -167,7 +167,7 @@ fn fat(boot: &[u8; 512], kind: Kind) -> Result<Geometry, FatError> {
 
 fn exfat(device: &dyn ReadAt, boot: &[u8; 512]) -> Result<Geometry, FatError> {
     let shifts = (boot[108], boot[109]);
-    if !(9..=12).contains(&shifts.0) || shifts.0 + shifts.1 > 25 {
+    if !(9..=12).contains(&shifts.0) || shifts.1 > 25 - shifts.0 {
         return Err(damaged(format!(
             "sectors of 2^{} bytes, 2^{} per cluster",
             shifts.0, shifts.1

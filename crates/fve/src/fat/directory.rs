@@ -111,7 +111,12 @@ impl Directory {
 
     pub(super) fn new(kind: Kind, slots: Vec<(u64, Slot)>, chain: Vec<u32>) -> Self {
         let end = slots.iter().position(|(_, slot)| slot[0] == 0).unwrap_or(slots.len());
-        Self { slots, end, last, kind }
+        Self {
+            slots,
+            end,
+            chain,
+            kind,
+        }
     }
 
     pub(super) fn before_end(&self) -> impl Iterator<Item = &Slot> {
@@ -279,10 +284,8 @@ impl Directory {
 
     /// Puts `set` at `place`. What lies between the end so far and it becomes deleted slots; the end mark moves.
     pub(super) fn put(&mut self, place: usize, set: &[Slot], live: bool) {
-        let filler = if self.kind == Kind::ExFat { 0x05 } else { DELETED };
         for index in self.end..place {
-            self.slots[index].1 = [0; SLOT as usize];
-            self.slots[index].1[0] = filler;
+            self.slots[index].1 = self.filler(&[0; 31]);
         }
         for (index, slot) in set.iter().enumerate() {
             self.slots[place + index].1 = if live { *slot } else { self.deleted(slot) };
@@ -293,6 +296,14 @@ impl Directory {
                 *slot = [0; SLOT as usize];
             }
         }
+    }
+
+    /// A deleted slot with this content.
+    pub(super) fn filler(&self, content: &[u8; 31]) -> Slot {
+        let mut slot = [0; SLOT as usize];
+        slot[0] = if self.kind == Kind::ExFat { 0x05 } else { DELETED };
+        slot[1..].copy_from_slice(content);
+        slot
     }
 
     /// Turns the slots of `item` into deleted ones.

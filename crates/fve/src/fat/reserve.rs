@@ -156,7 +156,14 @@ struct Changing<'a> {
     found: Found,
     used: Bits,
     owned: Bits,
+    /// Clusters for directories that were to grow.
+    strays: Vec<u32>,
 }
+
+/// The first slot of a cluster that a directory grows by, behind its deleted mark, until it is used.
+const STRAY: &[u8; 31] = b"\0claviger: a directory grows\0\0\0";
+/// Allocated clusters that are nobody's, of which so many are looked at.
+const MAX_STRAYS: usize = 65536;
 
 impl<'a> Changing<'a> {
     fn new(mut volume: Volume<'a>, found: Found) -> Result<Self, FatError> {
@@ -176,18 +183,31 @@ impl<'a> Changing<'a> {
         let mut growing = found.root.chain.clone();
         growing.extend(found.system.iter().flat_map(|directory| &directory.chain));
         volume.heal_tables(|cluster| !owned.get(u64::from(cluster) - 2) || growing.contains(&cluster))?;
+        let mut strays = Vec::new();
+        let lost = (0..volume.geo.clusters).filter(|&index| used.get(index) && !owned.get(index));
+        for index in lost.take(MAX_STRAYS) {
+            let mut slot = [0; SLOT as usize];
+            volume.stage.read(volume.geo.offset(index as u32 + 2)?, &mut slot)?;
+            if slot[1..] == STRAY[..] {
+                strays.push(index as u32 + 2);
+            }
+        }
         Ok(Self {
             volume,
             found,
             used,
             owned,
+            strays,
         })
     }
 
     /// Takes away our files, and what an interrupted change allocated. Deleted entries are
     /// forgotten when nothing else is to follow.
     fn clean_up(&mut self, forget: bool) -> Result<(), FatError> {
-        let mut clusters = Vec::new();
+        let mut clusters = std::mem::take(&mut self.strays);
+        for &stray in &clusters {
+            self.used.set(u64::from(stray) - 2, false);
+        }
         let claims = self.found.ours.iter().map(|(_, item)| (item.first, item.len));
         let lost = self.found.lost.iter().flat_map(|(directory, files)| {
             let len = new_directory_clusters(&self.volume) * self.volume.geo.cluster;
@@ -211,6 +231,7 @@ impl<'a> Changing<'a> {
             self.volume.barrier();
         }
         self.allocate(&clusters, false, "clusters given back")?;
+        self.volume.write_free(&self.used)?;
         self.volume.barrier();
         if forget {
             if let Some(directory) = &mut self.found.system {
@@ -247,9 +268,7 @@ impl<'a> Changing<'a> {
             };
             entries.insert(cluster, entry);
         }
-        self.volume.write_entries(&entries, what)?;
-        let count = clusters.len() as i64;
-        self.volume.count_free(if value { -count } else { count })
+        self.volume.write_entries(&entries, what)
     }
 
     fn reserve(&mut self, request: &RegionRequest, now: FileTime) -> Result<Regions, FatError> {
@@ -370,7 +389,8 @@ impl<'a> Changing<'a> {
             let run: Vec<u32> = (first..first + len.div_ceil(cluster) as u32).collect();
             self.allocate(&run, true, role.what())?;
         }
-        Ok(())
+        // All that is taken has been decided by now.
+        self.volume.write_free(&self.used)
     }
 
     /// Takes a run of free clusters.
@@ -397,9 +417,11 @@ impl<'a> Changing<'a> {
             let new = self.take(1, "directory")?;
             let start = self.volume.geo.offset(new)?;
             let cluster = self.volume.geo.cluster;
+            let mut content = vec![0; cluster as usize];
+            content[..SLOT as usize].copy_from_slice(&directory.filler(STRAY));
             self.volume
                 .stage
-                .write(start, vec![0; cluster as usize], format!("empty cluster for {what}"))?;
+                .write(start, content, format!("empty cluster for {what}"))?;
             // Behind an end mark nothing is looked for.
             let end = directory.slots.len();
             directory.put(end, &[], true);
@@ -408,8 +430,6 @@ impl<'a> Changing<'a> {
             self.volume.barrier();
             if self.volume.geo.kind == Kind::ExFat {
                 self.volume.write_bits(&[new], true, what)?;
-            } else {
-                self.volume.count_free(-1)?;
             }
             self.volume.write_entries(&BTreeMap::from([(new, Entry::End)]), what)?;
             self.volume.barrier();
@@ -418,6 +438,8 @@ impl<'a> Changing<'a> {
             self.volume.barrier();
             let slots = (0..cluster / SLOT).map(|index| (start + index * SLOT, [0; SLOT as usize]));
             directory.slots.extend(slots);
+            directory.slots[end].1 = directory.filler(STRAY);
+            directory.end = end + 1;
             directory.chain.push(new);
         }
         Ok(())

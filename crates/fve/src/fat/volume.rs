@@ -296,17 +296,16 @@ impl<'a> Volume<'a> {
         }
     }
 
-    /// Stages the number of free clusters that FAT32 keeps as a hint.
-    pub(super) fn count_free(&mut self, more: i64) -> Result<(), FatError> {
+    /// Stages the number of free clusters that FAT32 keeps as a hint, where it is known.
+    pub(super) fn write_free(&mut self, used: &Bits) -> Result<(), FatError> {
         let Some(offset) = self.geo.info else {
             return Ok(());
         };
         let mut block = vec![0; BLOCK as usize];
         self.stage.read(offset, &mut block)?;
-        let free = u32::from_le_bytes([block[488], block[489], block[490], block[491]]);
-        if block.starts_with(b"RRaA") && free != u32::MAX {
-            let now = (i64::from(free) + more).clamp(0, self.geo.clusters.cast_signed()) as u32;
-            block[488..492].copy_from_slice(&now.to_le_bytes());
+        if block.starts_with(b"RRaA") && block[488..492] != [0xFF; 4] {
+            let free: u64 = used.clear_runs(0, self.geo.clusters).map(|run| run.1).sum();
+            block[488..492].copy_from_slice(&(free as u32).to_le_bytes());
             self.stage.write(offset, block, "number of free clusters")?;
         }
         Ok(())

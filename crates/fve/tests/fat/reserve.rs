@@ -169,11 +169,12 @@ fn a_volume_that_is_not_clean_is_refused_and_unchanged() {
 
 #[test]
 fn two_tables_that_differ_are_refused() {
-    let volume = Volume::make(40, Form::Fat(32, 512, 8, 2));
+    let volume = Volume::make(40, Form::Fat(32, 512, 1, 2));
     let source = sample(12);
     volume.copy_in(source.path());
-    // Cluster 3 belongs to the first directory.
-    flip(&volume, 32 * 512 + 12, 1);
+    // In the second table, in the middle of a file.
+    let table = u64::from(volume.bytes()[36]) | u64::from(volume.bytes()[37]) << 8;
+    flip(&volume, (32 + table) * 512 + 4 * 20, 1);
     let refused = fat::plan(&volume.device(), &REQUEST, NOW).unwrap_err();
     assert!(refused.to_string().contains("tables differ"), "{refused}");
 }
