@@ -9,7 +9,7 @@ use std::path::Path;
 
 use fve::io::MemoryDevice;
 use fve::ntfs::{self, NtfsError};
-use ntfs_support::{NOW, REQUEST, Volume, assert_regions_untouched, hashes, plant_patterns};
+use ntfs_support::{NOW, REQUEST, Volume, assert_regions_untouched, hashes, plant_patterns, shred};
 
 fn reserve(volume: &Volume) -> (ntfs::Regions, Vec<String>) {
     let device = volume.device();
@@ -20,35 +20,6 @@ fn reserve(volume: &Volume) -> (ntfs::Regions, Vec<String>) {
 
 fn moves(plan: &[String]) -> usize {
     plan.iter().filter(|line| line.contains(" moves: clusters ")).count()
-}
-
-/// Fills with pieces of various sizes that are full of themselves, and deletes every second one of those that
-/// follow each other on the volume. Gives the hashes of what stays.
-fn shred(volume: &Volume, sizes: &[usize]) -> Vec<(String, String)> {
-    volume.mounted(|root| {
-        let pieces = root.join("pieces");
-        fs::create_dir(&pieces).unwrap();
-        let mut rest = fs::File::create(root.join("rest")).unwrap();
-        let mut number = 0_usize;
-        loop {
-            let content: Vec<u8> = (0..sizes[number % sizes.len()])
-                .map(|at| (at * 7 + number * 13) as u8)
-                .collect();
-            if fs::write(pieces.join(format!("piece {number:05}")), content).is_err() {
-                break;
-            }
-            number += 1;
-        }
-        while std::io::Write::write_all(&mut rest, &[0x55; 4096]).is_ok() {}
-    });
-    let mut names = ntfs_support::check::by_place(&fs::read(volume.path()).unwrap());
-    names.retain(|name| name.starts_with("piece "));
-    volume.mounted(|root| {
-        for name in names.iter().step_by(2) {
-            fs::remove_file(root.join("pieces").join(name)).unwrap();
-        }
-        hashes(root)
-    })
 }
 
 #[test]
@@ -66,7 +37,7 @@ fn files_move_out_of_the_way_on_a_fragmented_volume() {
         volume.check_files(&regions);
         assert_eq!(volume.mounted(hashes), before, "{sector}, {cluster}");
         plant_patterns(&volume, &regions);
-        volume.mounted(|root| ntfs_support::fill(root));
+        volume.mounted(ntfs_support::fill);
         assert_regions_untouched(&volume, &regions);
         volume.check_exact();
         assert_eq!(

@@ -141,8 +141,8 @@ fn dos(now: FileTime) -> (u16, u16) {
     let day = of_year - (153 * shifted + 2) / 5 + 1;
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = (year_of_era + era * 400 + u64::from(month <= 2)).clamp(1980, 2107);
-    let date = (year - 1980) << 9 | month << 5 | day;
-    let time = (second / 3600) << 11 | (second / 60 % 60) << 5 | second % 60 / 2;
+    let date = ((year - 1980) << 9) | (month << 5) | day;
+    let time = ((second / 3600) << 11) | ((second / 60 % 60) << 5) | (second % 60 / 2);
     (date as u16, time as u16)
 }
 

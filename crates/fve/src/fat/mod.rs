@@ -78,7 +78,11 @@ pub fn probe(inner: &dyn ReadAt) -> Result<FatInfo, FatError> {
 /// A volume that is not clean, damaged, too full or too fragmented, or of a form that is not handled.
 pub fn plan(inner: &dyn ReadAt, request: &RegionRequest, now: FileTime) -> Result<ReservePlan, FatError> {
     let (regions, change) = reserve::plan(inner, request, now)?;
-    Ok(ReservePlan { regions, change })
+    Ok(ReservePlan {
+        regions,
+        change,
+        moved: 0,
+    })
 }
 
 /// Removes our files and frees their clusters; does nothing where there are none.

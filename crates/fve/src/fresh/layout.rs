@@ -100,9 +100,11 @@ impl Layout {
     }
 }
 
-/// Reserves the regions with the largest log that there is room for.
+/// Reserves the regions with the largest log that there is room for; where files are in the way of each, with the one
+/// for which fewest have to move.
 fn plan_with_log(inner: &dyn ReadAt, now: FileTime) -> Result<(u32, ReservePlan), Error> {
     let mut first_error = None;
+    let mut cheapest: Option<(u32, ReservePlan)> = None;
     for log_len in LogArea::wanted_lens(inner.size()) {
         let request = RegionRequest {
             metadata_len: METADATA_LEN as u64,
@@ -111,7 +113,15 @@ fn plan_with_log(inner: &dyn ReadAt, now: FileTime) -> Result<(u32, ReservePlan)
             log_len: log_len.into(),
         };
         match inner::plan(inner, &request, now) {
-            Ok(plan) => return Ok((log_len, plan)),
+            Ok(plan) if plan.moved_bytes() == 0 => return Ok((log_len, plan)),
+            Ok(plan) => {
+                if cheapest
+                    .as_ref()
+                    .is_none_or(|(_, other)| plan.moved_bytes() < other.moved_bytes())
+                {
+                    cheapest = Some((log_len, plan));
+                }
+            }
             Err(error @ Error::Io(_)) => return Err(error),
             // Perhaps there is room for a shorter one; or files with a shorter one are there already, left by an
             // attempt that was interrupted.
@@ -120,5 +130,5 @@ fn plan_with_log(inner: &dyn ReadAt, now: FileTime) -> Result<(u32, ReservePlan)
             }
         }
     }
-    Err(first_error.unwrap_or(Error::InvalidArgument("no room for a conversion log")))
+    cheapest.ok_or_else(|| first_error.unwrap_or(Error::InvalidArgument("no room for a conversion log")))
 }

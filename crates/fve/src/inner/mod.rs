@@ -102,6 +102,7 @@ pub(crate) enum PlaceError {
 pub struct ReservePlan {
     pub(crate) regions: Regions,
     pub(crate) change: Change,
+    pub(crate) moved: u64,
 }
 
 impl ReservePlan {
@@ -109,6 +110,12 @@ impl ReservePlan {
     #[must_use]
     pub fn regions(&self) -> Regions {
         self.regions
+    }
+
+    /// How many bytes of files have to move out of the way.
+    #[must_use]
+    pub fn moved_bytes(&self) -> u64 {
+        self.moved
     }
 
     /// One line per change, for people. A file that is in the way is named with the clusters that

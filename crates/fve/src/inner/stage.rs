@@ -39,7 +39,7 @@ impl<'a> Staged<'a> {
         let end = offset
             .checked_add(buf.len() as u64)
             .filter(|&end| end <= self.base.size());
-        let end = end.ok_or_else(|| StageError::Beyond { offset })?;
+        let end = end.ok_or(StageError::Beyond { offset })?;
         self.base.read_at(offset, buf)?;
         for (&block, data) in self.blocks.range(offset / BLOCK..end.div_ceil(BLOCK)) {
             let start = (block * BLOCK).max(offset);

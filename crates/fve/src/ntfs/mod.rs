@@ -76,8 +76,7 @@ pub fn probe(inner: &dyn ReadAt) -> Result<NtfsInfo, NtfsError> {
 /// # Errors
 /// A volume that is not clean, damaged, too full, or of a form that is not handled.
 pub fn plan(inner: &dyn ReadAt, req: &RegionRequest, now: FileTime) -> Result<ReservePlan, NtfsError> {
-    let (regions, change) = reserve::plan(inner, req, now)?;
-    Ok(ReservePlan { regions, change })
+    reserve::plan(inner, req, now)
 }
 
 /// Finds room for a conversion log alone, in the inner view of a volume whose
@@ -94,14 +93,12 @@ pub fn plan_log(view: &dyn ReadAt, log_len: u64, now: FileTime) -> Result<Reserv
         ice_len: 0,
         log_len,
     };
-    let (regions, change) = reserve::plan(view, &request, now)?;
-    Ok(ReservePlan {
-        regions: Regions {
-            log: regions.log,
-            ..Regions::default()
-        },
-        change,
-    })
+    let mut plan = reserve::plan(view, &request, now)?;
+    plan.regions = Regions {
+        log: plan.regions.log,
+        ..Regions::default()
+    };
+    Ok(plan)
 }
 
 /// Refuses a file system that was not left in order: its bitmap may not say what is in use.

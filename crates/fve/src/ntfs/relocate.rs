@@ -45,6 +45,9 @@ struct Step {
     file: String,
 }
 
+/// Runs as they will be, and what has to be copied for that.
+type Moved = (Vec<Run>, Vec<Copy>);
+
 /// `len` clusters of a file.
 #[derive(Clone, Copy)]
 struct Copy {
@@ -221,7 +224,7 @@ impl<'p, 'd> Planner<'p, 'd> {
     }
 
     /// The runs after at most [`RUNS_A_STEP`] pieces of them moved; nothing when none is in the way.
-    fn step(&mut self, old: &[Run], movable: &Bits) -> Result<Option<(Vec<Run>, Vec<Copy>)>, NtfsError> {
+    fn step(&mut self, old: &[Run], movable: &Bits) -> Result<Option<Moved>, NtfsError> {
         let (mut new, mut copies) = (Vec::new(), Vec::new());
         for run in old {
             let Some(lcn) = run.lcn else {
@@ -297,6 +300,15 @@ impl Pool {
 impl Relocation {
     pub(super) fn none() -> Self {
         Self { steps: Vec::new() }
+    }
+
+    /// How many clusters move.
+    pub(super) fn clusters(&self) -> u64 {
+        self.steps
+            .iter()
+            .flat_map(|step| &step.copies)
+            .map(|copy| copy.len)
+            .sum()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -21,12 +21,11 @@ use super::record::{DATA, DIRECTORY, FILE_NAME, IN_USE, Record, Stream};
 use super::relocate::{self, Relocation};
 use super::scan::{FIRST_USER_RECORD, Scan, Whose, scan};
 use super::volume::{Content, RECORD_NUMBER, ROOT, Volume, damaged};
-use super::{NtfsError, RegionRequest, Regions, clean, grow};
+use super::{NtfsError, RegionRequest, Regions, ReservePlan, clean, grow};
 use crate::inner::PlaceError;
 use crate::inner::bits::Bits;
 use crate::inner::placement::{self, Placement};
 use crate::inner::role::{Role, SYSTEM_DIRECTORY, lengths};
-use crate::inner::stage::Change;
 use crate::io::ReadAt;
 use crate::time::FileTime;
 
@@ -34,14 +33,18 @@ use crate::time::FileTime;
 pub(super) const MAX_NAMES: usize = 4096;
 
 /// The changes, and where the regions will be.
-pub(super) fn plan(inner: &dyn ReadAt, request: &RegionRequest, now: FileTime) -> Result<(Regions, Change), NtfsError> {
+pub(super) fn plan(inner: &dyn ReadAt, request: &RegionRequest, now: FileTime) -> Result<ReservePlan, NtfsError> {
     let mut volume = Volume::open(inner)?;
     let tree = Tree::open(&volume)?;
     clean::check(&volume, &tree.root, &tree.upcase)?;
     volume.heal_mirror()?;
     volume.stage.barrier();
     if let Some(regions) = existing(&volume, &tree, request)? {
-        return Ok((regions, volume.stage.into_change()?));
+        return Ok(ReservePlan {
+            regions,
+            change: volume.stage.into_change()?,
+            moved: 0,
+        });
     }
     Reservation::new(volume, tree)?.run(request, now)
 }
@@ -167,7 +170,7 @@ impl<'a> Reservation<'a> {
         })
     }
 
-    fn run(mut self, request: &RegionRequest, now: FileTime) -> Result<(Regions, Change), NtfsError> {
+    fn run(mut self, request: &RegionRequest, now: FileTime) -> Result<ReservePlan, NtfsError> {
         let new_directory = self.tree.system.is_err();
         let space = self.volume.geo.space();
         let (placement, moves) = match placement::place(&space, &mut self.clusters, None, request) {
@@ -222,7 +225,11 @@ impl<'a> Reservation<'a> {
             records.set(file.number, true);
         }
         self.stage(&files, &records, &listing, root.as_ref())?;
-        Ok((placement.regions, self.volume.stage.into_change()?))
+        Ok(ReservePlan {
+            regions: placement.regions,
+            change: self.volume.stage.into_change()?,
+            moved: moves.clusters() * space.cluster,
+        })
     }
 
     /// The record numbers to use, lowest last, and the $MFT bitmap without our

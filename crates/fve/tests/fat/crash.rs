@@ -5,7 +5,10 @@ use fve::io::MemoryDevice;
 
 use crate::support::{Failing, Form, NOW, REQUEST, SYSTEM, Volume, sample};
 
-fn images() -> Vec<(Form, Vec<u8>, Vec<(String, String)>)> {
+/// A volume and the hashes of its files.
+type Image = (Form, Vec<u8>, Vec<(String, String)>);
+
+fn images() -> Vec<Image> {
     let mut images = Vec::new();
     for (form, with_directory) in [
         (Form::Fat(32, 512, 1, 2), false),

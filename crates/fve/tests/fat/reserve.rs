@@ -136,7 +136,7 @@ fn a_root_directory_that_is_full_grows_or_says_that_it_cannot() {
                 volume.check_regions(&plan.regions());
             }
             (Form::Fat(16, ..), Err(FatError::Unsupported(why))) => {
-                assert!(why.contains("root directory is full"), "{why}")
+                assert!(why.contains("root directory is full"), "{why}");
             }
             (_, other) => panic!("{form:?}: {other:?}"),
         }

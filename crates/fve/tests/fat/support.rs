@@ -148,7 +148,7 @@ impl Volume {
         match self.form {
             Form::Fat(..) => run(mtools("mcopy", self).args(["-s", "-n", "-m", "::/"]).arg(out.path())),
             Form::ExFat(_) => {
-                self.mounted(|root| run(Command::new("cp").arg("-r").arg(root.join(".")).arg(out.path())))
+                self.mounted(|root| run(Command::new("cp").arg("-r").arg(root.join(".")).arg(out.path())));
             }
         }
         out

@@ -65,10 +65,9 @@ pub(crate) fn complaints(image: &[u8]) -> Vec<String> {
             }
             let mapped: usize = runs.iter().filter(|run| run.0.is_some()).map(|run| run.1).sum();
             let flags = word(attr, 12);
-            if long(attr, 16) == 0 && flags == 0 && word(&record, 0x16) & 1 != 0 && !has_list(&record) {
-                if long(attr, 40) as usize != total * cluster || (mapped != total && number != 8) {
-                    wrong.push(format!("{what}: allocated {} for {total} clusters", long(attr, 40)));
-                }
+            let whole = long(attr, 16) == 0 && flags == 0 && !has_list(&record);
+            if whole && (long(attr, 40) as usize != total * cluster || (mapped != total && number != 8)) {
+                wrong.push(format!("{what}: allocated {} for {total} clusters", long(attr, 40)));
             }
             for (lcn, len) in runs {
                 let Some(lcn) = lcn else { continue };

@@ -66,26 +66,7 @@ impl Volume {
     pub(crate) fn mounted<T>(&self, work: impl FnOnce(&Path) -> T) -> T {
         let mount = self.dir.path().join("mount");
         fs::create_dir_all(&mount).unwrap();
-        // In the foreground it ends when all is written; the child must be awaited.
-        let mut child = Command::new("ntfs-3g")
-            .stderr(std::process::Stdio::null())
-            .args(["-o", "no_detach"])
-            .arg(self.path())
-            .arg(&mount)
-            .spawn()
-            .unwrap();
-        let own = fs::metadata(self.dir.path()).unwrap();
-        while std::os::unix::fs::MetadataExt::dev(&fs::metadata(&mount).unwrap())
-            == std::os::unix::fs::MetadataExt::dev(&own)
-        {
-            assert!(child.try_wait().unwrap().is_none(), "ntfs-3g does not mount it");
-            std::thread::yield_now();
-        }
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&mount)));
-        // Lazily: a child of another test may hold a descriptor for a moment.
-        run(Command::new("umount").arg("-l").arg(&mount));
-        assert!(child.wait().unwrap().success());
-        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        mounted(&self.path(), &mount, work)
     }
 
     /// Nothing to complain about for ntfsfix, ntfsresize and ntfscluster.
@@ -196,6 +177,29 @@ impl Volume {
             .unwrap();
         line.rsplit(' ').next().unwrap().parse().unwrap()
     }
+}
+
+/// Mounts `image` on `mount` with ntfs-3g, does `work`, unmounts.
+pub(crate) fn mounted<T>(image: &Path, mount: &Path, work: impl FnOnce(&Path) -> T) -> T {
+    use std::os::unix::fs::MetadataExt;
+    // In the foreground it ends when all is written; the child must be awaited.
+    let own = fs::metadata(mount).unwrap().dev();
+    let mut child = Command::new("ntfs-3g")
+        .stderr(std::process::Stdio::null())
+        .args(["-o", "no_detach"])
+        .arg(image)
+        .arg(mount)
+        .spawn()
+        .unwrap();
+    while fs::metadata(mount).unwrap().dev() == own {
+        assert!(child.try_wait().unwrap().is_none(), "ntfs-3g does not mount it");
+        std::thread::yield_now();
+    }
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(mount)));
+    // Lazily: a child of another test may hold a descriptor for a moment.
+    run(Command::new("umount").arg("-l").arg(mount));
+    assert!(child.wait().unwrap().success());
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn list(dir: &Path) -> Vec<String> {
@@ -437,4 +441,33 @@ pub(crate) fn add_stream(file: &Path, name: &str, content: &[u8]) {
         .arg(name)
         .arg(&source));
     fs::remove_file(&source).unwrap();
+}
+
+/// Fills with pieces of various sizes that are full of themselves, and deletes every second one of those that
+/// follow each other on the volume. Gives the hashes of what stays.
+pub(crate) fn shred(volume: &Volume, sizes: &[usize]) -> Vec<(String, String)> {
+    volume.mounted(|root| {
+        let pieces = root.join("pieces");
+        fs::create_dir(&pieces).unwrap();
+        let mut rest = File::create(root.join("rest")).unwrap();
+        let mut number = 0_usize;
+        loop {
+            let content: Vec<u8> = (0..sizes[number % sizes.len()])
+                .map(|at| (at * 7 + number * 13) as u8)
+                .collect();
+            if fs::write(pieces.join(format!("piece {number:05}")), content).is_err() {
+                break;
+            }
+            number += 1;
+        }
+        while rest.write_all(&[0x55; 4096]).is_ok() {}
+    });
+    let mut names = check::by_place(&fs::read(volume.path()).unwrap());
+    names.retain(|name| name.starts_with("piece "));
+    volume.mounted(|root| {
+        for name in names.iter().step_by(2) {
+            fs::remove_file(root.join("pieces").join(name)).unwrap();
+        }
+        hashes(root)
+    })
 }

@@ -10,10 +10,17 @@ mod common;
 mod conversion;
 mod crash;
 mod created;
+#[path = "../fat/support.rs"]
+#[expect(dead_code, reason = "the tests of FAT use the rest")]
+mod fat_support;
 mod hostile;
+mod inner_fat;
+mod inner_in_use;
 mod inner_ntfs;
 mod journal;
 mod many_proofs;
+#[path = "../ntfs_support/mod.rs"]
+mod ntfs_support;
 mod reencryption;
 mod windows_images;
 mod wiping;

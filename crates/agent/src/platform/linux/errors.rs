@@ -1,6 +1,7 @@
 //! Errors of the volume format as codes of the provider.
 
 use fve::Error;
+use fve::fat::FatError;
 use fve::ntfs::NtfsError;
 
 use crate::provider::{Code, ProviderError};
@@ -14,8 +15,11 @@ impl From<Error> for ProviderError {
             Error::WrongProtectorKind(_) => Code::InvalidProtectorType,
             Error::LastProtector => Code::KeyRequired,
             Error::Stale => Code::OverlappedUpdate,
-            Error::Ntfs(NtfsError::NoSpace { .. } | NtfsError::NoRun { .. }) => Code::VolumeTooSmall,
+            Error::Ntfs(NtfsError::NoSpace { .. } | NtfsError::NoRun { .. })
+            | Error::Fat(FatError::NoSpace { .. } | FatError::NoRun { .. }) => Code::VolumeTooSmall,
             Error::Ntfs(_)
+            | Error::Fat(_)
+            | Error::UnknownFileSystem(_)
             | Error::NoKeys
             | Error::Unsupported(_)
             | Error::InvalidState(_)
