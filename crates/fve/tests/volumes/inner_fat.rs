@@ -1,4 +1,5 @@
-//! The whole way over FAT16, FAT32 and exFAT, whose regions belong to files of theirs.
+//! The whole way over FAT16, FAT32 and exFAT, whose regions belong to files of theirs. libbde is no judge of
+//! them: it takes the size of the volume from an inner NTFS and opens nothing else in the form of a fixed disk.
 
 use std::path::PathBuf;
 
@@ -14,7 +15,9 @@ use crate::fat_support::{Form, Volume, sample};
 
 fn there_and_back(form: Form, mode: ConversionMode) {
     let mut world = World::new(50);
-    let inner = Volume::make(40, form);
+    // mtools believes in FAT32 from 65525 clusters on.
+    let fat32 = matches!(form, Form::Fat(32, ..));
+    let inner = Volume::make(if fat32 { 34 } else { 11 }, form);
     inner.copy_in(sample(20).path());
     let files = inner.hashes();
     let image = inner.path();
@@ -44,14 +47,14 @@ fn there_and_back(form: Form, mode: ConversionMode) {
     let secret = Secret::Recovery(&text);
     let sum = sum_of(&volume);
     assert!(oracle::cryptsetup_opens(&image, secret));
-    let (by_libbde, plain) = oracle::libbde(&image, secret).expect("libbde opens");
-    assert_eq!(by_libbde, sum, "{form:?}");
-    seen(&plain, "libbde");
     let (by_dislocker, plain) = oracle::dislocker(&image, secret).expect("dislocker opens");
     assert_eq!(by_dislocker, sum, "{form:?}");
     seen(&plain, "dislocker");
-    let plain = oracle::dissect(&image, secret).expect("dissect opens");
-    seen(&plain, "dissect");
+    // It is slow.
+    if !fat32 {
+        let plain = oracle::dissect(&image, secret).expect("dissect opens");
+        seen(&plain, "dissect");
+    }
 
     volume.begin_decryption(&mut world.ctx()).unwrap();
     while !volume.convert_step(&mut world.ctx()).unwrap().finished {}
@@ -86,10 +89,10 @@ fn files_on_exfat_with_large_clusters_survive_full_encryption() {
 fn an_encrypted_exfat_is_created_from_an_image_with_its_used_space_only() {
     let mut world = World::new(51);
     let form = Form::ExFat(4096);
-    let inner = Volume::make(40, form);
+    let inner = Volume::make(20, form);
     inner.copy_in(sample(20).path());
     let image: PathBuf = world.path("created.img");
-    std::fs::File::create(&image).unwrap().set_len(40 << 20).unwrap();
+    std::fs::File::create(&image).unwrap().set_len(20 << 20).unwrap();
     let password = RecoveryPassword::generate(&mut world.rng);
     let options = CreateOptions {
         protectors: &[NewProtector::RecoveryPassword(&password)],
@@ -99,13 +102,13 @@ fn an_encrypted_exfat_is_created_from_an_image_with_its_used_space_only() {
     let device = FileDevice::open_write(&image).unwrap();
     create(device, &load(&inner.path()), &options, &mut world.ctx()).unwrap();
     let text = password.expose();
-    let (_, plain) = oracle::libbde(&image, Secret::Recovery(&text)).expect("libbde opens");
+    let (_, plain) = oracle::dislocker(&image, Secret::Recovery(&text)).expect("dislocker opens");
     let plain = Volume::from_bytes(&plain, form);
     plain.check_clean();
     assert_eq!(plain.hashes(), inner.hashes());
     let untouched = std::fs::read(&image).unwrap();
     let empty = untouched.chunks(4096).filter(|page| page.iter().all(|&byte| byte == 0));
-    assert!(empty.count() > 5000);
+    assert!(empty.count() > 2500);
 }
 
 #[test]
