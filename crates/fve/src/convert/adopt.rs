@@ -163,7 +163,12 @@ impl<D: WriteAt> UnlockedVolume<D> {
 fn plan_file(view: &dyn ReadAt, now: FileTime) -> Result<(u32, ReservePlan), Error> {
     match inner::identify(view)? {
         InnerFileSystem::Ntfs => {}
-        other => return Err(Error::UnknownFileSystem(other.to_string())),
+        InnerFileSystem::Unknown(found) => return Err(Error::UnknownFileSystem(found)),
+        _ => {
+            return Err(Error::Unsupported(
+                "a log file in another inner file system than NTFS: give the log a place of its own",
+            ));
+        }
     }
     let mut first_error = None;
     for len in LogArea::wanted_lens(view.size()) {
