@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 const SIZE: u64 = 16 << 20;
 const PASSPHRASE: &str = "correct horse";
 /// In software emulation, on a busy machine.
-const SECONDS: &str = "300";
+const SECONDS: &str = "480";
 
 /// A volume and what lies in it.
 struct Made {
