@@ -2,6 +2,10 @@
 //!
 //! Everything that is `unsafe` in this crate lies below this module. All kernels give the same bytes as the portable one.
 
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "the portable engine leaves the rounds to the sha2 crate")
+)]
 pub(crate) mod sha;
 #[cfg(test)]
 mod tests;

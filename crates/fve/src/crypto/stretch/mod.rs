@@ -27,6 +27,7 @@ impl Job {
     }
 
     /// The first hash as the words of a message.
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn first_words(&self) -> Zeroizing<[u32; 8]> {
         let mut words = Zeroizing::new([0; 8]);
         for (word, bytes) in words.iter_mut().zip(self.first.as_chunks::<4>().0) {
@@ -36,6 +37,7 @@ impl Job {
     }
 
     /// The salt as the words of a message.
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn salt_words(&self) -> [u32; 4] {
         let mut words = [0; 4];
         for (word, bytes) in words.iter_mut().zip(self.salt.as_chunks::<4>().0) {
