@@ -9,11 +9,9 @@ use std::arch::x86_64::*;
 /// A register of words.
 ///
 /// # Safety
-/// Of every method: the processor has the instructions of the type, AVX2 for `__m256i`. `load` and `store` touch `LANES` words, at
+/// Of every method: the processor has the instructions of the type, AVX2 for `__m256i`. `load` and `store` touch a word for each lane, at
 /// any alignment; these must be valid.
 pub(super) trait Wide: Copy {
-    /// Words in a register.
-    const LANES: usize;
     /// Reads a word for each lane.
     unsafe fn load(at: *const u32) -> Self;
     /// The same in pieces of four words: as fast as `load` where the words were written in such pieces just before.
@@ -59,11 +57,9 @@ pub(super) unsafe fn sigma_1<V: Wide>(x: V) -> V {
 }
 
 macro_rules! wide {
-    ($vector:ty, $lanes:literal, $load:ident, $load_fours:ident, $store:ident, $set1:ident, $add:ident, $xor:ident, $or:ident,
+    ($vector:ty, $load:ident, $load_fours:ident, $store:ident, $set1:ident, $add:ident, $xor:ident, $or:ident,
      $left:ident, $right:ident, $low:ident, $high:ident) => {
         impl Wide for $vector {
-            const LANES: usize = $lanes;
-
             #[inline(always)]
             unsafe fn load(at: *const u32) -> Self {
                 // SAFETY: the caller vouches for the words and the instructions.
@@ -167,7 +163,6 @@ fn count(bits: i32) -> __m128i {
 
 wide!(
     __m256i,
-    8,
     _mm256_loadu_si256,
     load_2_fours,
     _mm256_storeu_si256,
