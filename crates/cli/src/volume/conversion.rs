@@ -26,9 +26,9 @@ pub(crate) struct ResumeArgs {
     #[command(flatten)]
     target: TargetArgs,
     #[command(flatten)]
-    credential: CredentialArgs,
-    #[command(flatten)]
     work: WorkArgs,
+    #[command(flatten)]
+    credential: CredentialArgs,
 }
 
 pub(super) fn pause(args: &PauseArgs) -> Result<()> {
@@ -56,8 +56,8 @@ pub(super) fn resume(args: &ResumeArgs) -> Result<Outcome> {
     }
     let status = volume.conversion_status();
     if target.is_plan() {
-        tell_rehearsed(&target)?;
         tell_way(&target, &volume)?;
+        tell_rehearsed(&target)?;
         return Ok(Outcome::Done);
     }
     let (verb, done) = match status {

@@ -38,11 +38,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     #[command(flatten)]
-    protectors: NewProtectorArgs,
-    #[command(flatten)]
     confirm: ConfirmArgs,
     #[command(flatten)]
     work: WorkArgs,
+    #[command(flatten)]
+    protectors: NewProtectorArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {

@@ -17,11 +17,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArgs,
     #[command(flatten)]
-    credential: CredentialArgs,
-    #[command(flatten)]
     confirm: ConfirmArgs,
     #[command(flatten)]
     work: WorkArgs,
+    #[command(flatten)]
+    credential: CredentialArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
@@ -42,8 +42,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         volume.begin_decryption(ctx)?;
     }
     if target.is_plan() {
-        tell_rehearsed(&target)?;
         tell_way(&target, &volume)?;
+        tell_rehearsed(&target)?;
         return Ok(Outcome::Done);
     }
     let outcome = carry_on(&volume, ctx, &args.work, "decrypting")?;

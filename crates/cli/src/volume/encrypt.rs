@@ -31,11 +31,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     #[command(flatten)]
+    work: WorkArgs,
+    #[command(flatten)]
     protectors: NewProtectorArgs,
     #[command(flatten)]
     credential: MaybeCredentialArgs,
-    #[command(flatten)]
-    work: WorkArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
@@ -50,8 +50,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     };
     begin(args, &volume, ctx)?;
     if target.is_plan() {
-        tell_rehearsed(&target)?;
         tell_way(&target, &volume)?;
+        tell_rehearsed(&target)?;
         return Ok(Outcome::Done);
     }
     let outcome = carry_on(&volume, ctx, &args.work, "encrypting")?;

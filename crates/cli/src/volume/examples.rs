@@ -180,3 +180,22 @@ Examples:
   $ claviger volume protectors change-passphrase drive.img \\
       --passphrase-file passphrase.txt \\
       --new-passphrase-file new.txt";
+
+pub(super) const EXPORT: &str = "\
+An interrupted export into a file leaves FILE.part behind; the same command
+goes on from there.
+
+Examples:
+  $ claviger volume export drive.img --output all.img \\
+      --recovery-password-file recovery.txt
+  $ claviger volume export drive.img --startup-key usb/key.BEK | sha256sum";
+
+pub(super) const MOUNT: &str = "\
+FOLDER then holds `volume`, the file system inside as one file, which can be
+mounted in turn, and `info.json`. The command stays in the foreground until
+FOLDER is unmounted; Ctrl-C unmounts it.
+
+Examples (as somebody who may mount):
+  # claviger volume mount drive.img /mnt/drive --passphrase-file -
+  # claviger volume mount broken.img /mnt/drive --read-only --rescue \\
+      --metadata drive.metadata --recovery-password-file recovery.txt";

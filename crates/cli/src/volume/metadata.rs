@@ -52,9 +52,9 @@ pub(crate) struct RestoreArgs {
     #[arg(long, value_name = "FILE")]
     metadata: PathBuf,
     #[command(flatten)]
-    credential: CredentialArgs,
-    #[command(flatten)]
     confirm: ConfirmArgs,
+    #[command(flatten)]
+    credential: CredentialArgs,
 }
 
 pub(super) fn run(command: &Command) -> Result<()> {

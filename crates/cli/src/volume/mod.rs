@@ -102,8 +102,10 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Repair(repair::Command),
     /// Write the whole plain text of a volume to a file or to standard output
+    #[command(after_long_help = examples::EXPORT)]
     Export(export::Args),
     /// Show the plain text of a volume as a file, to read and write, until it is unmounted
+    #[command(after_long_help = examples::MOUNT)]
     Mount(mount::Args),
 }
 

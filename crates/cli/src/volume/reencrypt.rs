@@ -17,8 +17,6 @@ use crate::terminal::{note, say};
 pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArgs,
-    #[command(flatten)]
-    credential: CredentialArgs,
     /// How sectors are to be encrypted [default: as they are, with a new key]
     #[arg(long, value_enum)]
     method: Option<Method>,
@@ -33,6 +31,8 @@ pub(crate) struct Args {
     confirm: ConfirmArgs,
     #[command(flatten)]
     work: WorkArgs,
+    #[command(flatten)]
+    credential: CredentialArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
@@ -67,8 +67,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
     }
     if target.is_plan() {
-        tell_rehearsed(&target)?;
         tell_way(&target, &volume)?;
+        tell_rehearsed(&target)?;
         return Ok(Outcome::Done);
     }
     let outcome = carry_on(&volume, ctx, &args.work, "re-encrypting")?;

@@ -16,14 +16,14 @@ use crate::terminal::say;
 pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArgs,
-    #[command(flatten)]
-    credential: CredentialArgs,
     /// Give up this protector, whose secret the volume has no copy of: its GUID, or the beginning of it; may be given
     /// more than once
     #[arg(long, value_name = "ID")]
     drop: Vec<String>,
     #[command(flatten)]
     confirm: ConfirmArgs,
+    #[command(flatten)]
+    credential: CredentialArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {

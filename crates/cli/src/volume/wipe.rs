@@ -14,13 +14,13 @@ use crate::terminal::{note, say};
 pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArgs,
-    #[command(flatten)]
-    credential: CredentialArgs,
     /// Go on at this byte of the volume, as a run that was stopped tells it
     #[arg(long, value_name = "BYTE", default_value = "0")]
     from: u64,
     #[command(flatten)]
     work: WorkArgs,
+    #[command(flatten)]
+    credential: CredentialArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {

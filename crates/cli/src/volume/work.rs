@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use signal_hook::SigId;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::low_level::unregister;
 
 use crate::terminal::note;
 
@@ -25,7 +28,7 @@ pub(crate) enum Outcome {
 pub(crate) const STOPPED: u8 = 3;
 
 /// How progress is told.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct WorkArgs {
     /// Tell progress as lines, one for every five per cent (at a terminal there is a bar without asking)
     #[arg(long)]
@@ -37,6 +40,8 @@ pub(crate) struct Work {
     bar: ProgressBar,
     lines: Option<Lines>,
     stop: Arc<AtomicBool>,
+    heard_by: Vec<SigId>,
+    begun: bool,
 }
 
 struct Lines {
@@ -53,17 +58,18 @@ impl Work {
     /// When signals cannot be heard.
     pub(crate) fn begin(args: &WorkArgs, verb: &'static str, total: u64) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
+        let mut heard_by = Vec::new();
         for (signal, code) in [(SIGINT, 130), (SIGTERM, 143)] {
-            signal_hook::flag::register_conditional_shutdown(signal, code, stop.clone())
-                .and_then(|_| signal_hook::flag::register(signal, stop.clone()))
-                .context("listening for signals")?;
+            let listening = "listening for signals";
+            heard_by.push(flag::register_conditional_shutdown(signal, code, stop.clone()).context(listening)?);
+            heard_by.push(flag::register(signal, stop.clone()).context(listening)?);
         }
         let terminal = std::io::stderr().is_terminal();
         let bar = ProgressBar::new(total);
         if !terminal {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        let style = "{msg} {bar:28} {percent:>3} % {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+        let style = "{msg} {wide_bar} {percent:>3} % {bytes}/{total_bytes} {bytes_per_sec} {eta}";
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style);
         }
@@ -72,6 +78,8 @@ impl Work {
             bar,
             lines: (args.progress && !terminal).then_some(Lines { verb, told: 0 }),
             stop,
+            heard_by,
+            begun: false,
         })
     }
 
@@ -93,6 +101,11 @@ impl Work {
     pub(crate) fn at(&mut self, done: u64, total: u64) {
         self.bar.set_length(total);
         self.bar.set_position(done);
+        if !self.begun {
+            // What an earlier run did tells nothing of the rate of this one.
+            self.bar.reset_eta();
+            self.begun = true;
+        }
         let Some(lines) = &mut self.lines else { return };
         let percent = (u128::from(done) * 100)
             .checked_div(u128::from(total))
@@ -113,5 +126,14 @@ impl Work {
         self.end();
         note(&format!("stopped; {how}"));
         Outcome::Stopped
+    }
+}
+
+/// From the end of the work on a signal is for somebody else.
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.heard_by.drain(..).for_each(|id| {
+            unregister(id);
+        });
     }
 }

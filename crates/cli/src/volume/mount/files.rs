@@ -12,8 +12,7 @@ use fuser::{
     KernelConfig, LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
     ReplyEmpty, ReplyEntry, ReplyOpen, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
-use fve::UnlockedVolume;
-use fve::io::{FileDevice, ReadAt, WriteAt};
+use fve::io::WriteAt;
 use zeroize::Zeroizing;
 
 /// Name of the plain text.
@@ -31,7 +30,7 @@ const MAX_AHEAD: u16 = 64;
 
 /// What is mounted.
 pub(super) struct Files {
-    volume: Arc<UnlockedVolume<Arc<FileDevice>>>,
+    volume: Arc<dyn WriteAt>,
     info: Vec<u8>,
     writable: bool,
     shared: bool,
@@ -43,12 +42,7 @@ thread_local! {
 }
 
 impl Files {
-    pub(super) fn new(
-        volume: Arc<UnlockedVolume<Arc<FileDevice>>>,
-        mut info: Vec<u8>,
-        writable: bool,
-        shared: bool,
-    ) -> Self {
+    pub(super) fn new(volume: Arc<dyn WriteAt>, mut info: Vec<u8>, writable: bool, shared: bool) -> Self {
         info.push(b'\n');
         Self {
             volume,

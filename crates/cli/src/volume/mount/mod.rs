@@ -13,14 +13,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use fuser::{Config, MountOption, Session, SessionACL};
+use fve::Volume;
 use fve::format::read::Layout;
 use fve::io::{FileDevice, ReadAt, WriteAt};
-use fve::{UnlockedVolume, Volume};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::files::Files;
 use super::credential::CredentialArgs;
+use super::repair::{LookArgs, RescueArgs};
 use super::target::open_locked;
+use super::work::WorkArgs;
 use crate::system::{file_time, system_rng};
 use crate::terminal::{note, say};
 
@@ -41,6 +43,13 @@ pub(crate) struct Args {
     /// Let other users in, as far as the files' modes do
     #[arg(long)]
     allow_other: bool,
+    /// Mount what is left of a damaged volume, as `repair examine` finds it
+    #[arg(long, requires = "read_only")]
+    rescue: bool,
+    #[command(flatten)]
+    look: LookArgs,
+    #[command(flatten)]
+    rescue_options: RescueArgs,
     /// Threads that read and decrypt [default: one for each processor, and one more]
     #[arg(long, value_name = "NUMBER")]
     threads: Option<NonZeroUsize>,
@@ -53,6 +62,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let opening = || format!("opening {}", args.image.display());
     let device = FileDevice::from_file(open_locked(&args.image, !args.read_only)?).with_context(opening)?;
     let device = Arc::new(device);
+    if args.rescue {
+        return rescued(args, &device);
+    }
     let open = || {
         Volume::open(device.clone()).with_context(|| format!("{} cannot be read as BitLocker", args.image.display()))
     };
@@ -73,7 +85,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             .recover(&mut ctx)
             .context("ending the interrupted step of a conversion")?;
     }
-    let volume = Arc::new(volume);
+    let volume: Arc<dyn WriteAt> = Arc::new(volume);
     serve(args, &volume, description)?;
     if !args.read_only {
         volume
@@ -81,6 +93,18 @@ pub(super) fn run(args: &Args) -> Result<()> {
             .with_context(|| format!("writing {}", args.image.display()))?;
     }
     Ok(())
+}
+
+/// What is left of a damaged volume.
+fn rescued(args: &Args, device: &Arc<FileDevice>) -> Result<()> {
+    let Some(findings) = args.look.look(device, &WorkArgs::default())? else {
+        bail!("stopped; nothing was mounted");
+    };
+    let description = serde_json::to_vec_pretty(&findings).context("describing what was found")?;
+    let rescued = args.rescue_options.open(device, &findings, &args.credential.read()?)?;
+    rescued.proof().notes.iter().for_each(|line| note(line));
+    let volume: Arc<dyn WriteAt> = Arc::new(rescued.into_volume());
+    serve(args, &volume, description)
 }
 
 /// How often it is tried to unmount what is still in use.
@@ -92,7 +116,7 @@ enum Event {
 }
 
 /// Mounts, and comes back when it is unmounted.
-fn serve(args: &Args, volume: &Arc<UnlockedVolume<Arc<FileDevice>>>, description: Vec<u8>) -> Result<()> {
+fn serve(args: &Args, volume: &Arc<dyn WriteAt>, description: Vec<u8>) -> Result<()> {
     let mounting = || format!("mounting at {}", args.folder.display());
     let files = Files::new(volume.clone(), description, !args.read_only, args.allow_other);
     let session = Session::new(files, &args.folder, &config(args)).with_context(mounting)?;

@@ -14,9 +14,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArgs,
     #[command(flatten)]
-    credential: CredentialArgs,
-    #[command(flatten)]
     protectors: NewProtectorArgs,
+    #[command(flatten)]
+    credential: CredentialArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {

@@ -18,14 +18,14 @@ use crate::volume::target::TargetArgs;
 pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArgs,
-    #[command(flatten)]
-    credential: CredentialArgs,
     /// GUID of the passphrase to change, or the beginning of it; may be left out when there is only one
     #[arg(long, value_name = "ID")]
     protector: Option<String>,
     /// File with the new passphrase, 8 to 256 characters ('-': standard input; at a terminal it is asked for twice)
     #[arg(long, value_name = "FILE")]
     new_passphrase_file: PathBuf,
+    #[command(flatten)]
+    credential: CredentialArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {

@@ -20,9 +20,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID")]
     protector: String,
     #[command(flatten)]
-    credential: CredentialArgs,
-    #[command(flatten)]
     confirm: ConfirmArgs,
+    #[command(flatten)]
+    credential: CredentialArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {

@@ -19,14 +19,14 @@ use crate::volume::target::TargetArgs;
 pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArgs,
-    #[command(flatten)]
-    credential: CredentialArgs,
     /// GUID of the recovery password to replace, or the beginning of it; may be left out when there is only one
     #[arg(long, value_name = "ID")]
     protector: Option<String>,
     /// Write the new recovery password to this new file, mode 0600 ('-': standard output)
     #[arg(long, value_name = "FILE")]
     recovery_password_out: PathBuf,
+    #[command(flatten)]
+    credential: CredentialArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {

@@ -14,12 +14,12 @@ use crate::volume::target::TargetArgs;
 pub(crate) struct SuspendArgs {
     #[command(flatten)]
     target: TargetArgs,
-    #[command(flatten)]
-    credential: CredentialArgs,
     /// Resume by itself after so many restarts, 1 to 15, as whoever starts the volume counts them; without it,
     /// protection stays suspended until it is resumed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=15))]
     reboots: Option<u8>,
+    #[command(flatten)]
+    credential: CredentialArgs,
 }
 
 /// `claviger volume protectors resume`

@@ -37,13 +37,13 @@ pub(crate) struct Args {
     look: LookArgs,
     #[command(flatten)]
     rescue: RescueArgs,
-    /// With a credential the copy is in plain text, without one as the drive has it
-    #[command(flatten)]
-    credential: MaybeCredentialArgs,
     #[command(flatten)]
     confirm: ConfirmArgs,
     #[command(flatten)]
     work: WorkArgs,
+    /// With a credential the copy is in plain text, without one as the drive has it
+    #[command(flatten)]
+    credential: MaybeCredentialArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {

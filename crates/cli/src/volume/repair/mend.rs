@@ -23,8 +23,6 @@ pub(crate) struct Args {
     look: LookArgs,
     #[command(flatten)]
     rescue: RescueArgs,
-    #[command(flatten)]
-    credential: CredentialArgs,
     /// New file for what is overwritten, so that `repair undo` can put it back
     #[arg(long, value_name = "FILE", required_unless_present = "plan")]
     undo_file: Option<PathBuf>,
@@ -32,6 +30,8 @@ pub(crate) struct Args {
     confirm: ConfirmArgs,
     #[command(flatten)]
     work: WorkArgs,
+    #[command(flatten)]
+    credential: CredentialArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {

@@ -55,7 +55,7 @@ pub(super) fn run(command: &Command) -> Result<Outcome> {
 
 /// Where to look.
 #[derive(Debug, clap::Args)]
-struct LookArgs {
+pub(super) struct LookArgs {
     /// A metadata backup: a file of `metadata backup`, or 64 KiB of metadata as the server keeps it; may be given more
     /// than once
     #[arg(long, value_name = "FILE")]
@@ -77,7 +77,7 @@ enum Scan {
 
 /// What to make of what was found.
 #[derive(Debug, clap::Args)]
-struct RescueArgs {
+pub(super) struct RescueArgs {
     /// Which volume, when several were found
     #[arg(long, value_name = "GUID")]
     volume: Option<Guid>,
@@ -105,7 +105,10 @@ fn parse_extent(text: &str) -> Result<Extent, String> {
 
 impl LookArgs {
     /// Looks; `None` when a signal came.
-    fn look(&self, device: &dyn ReadAt, work: &WorkArgs) -> Result<Option<Findings>> {
+    ///
+    /// # Errors
+    /// When a backup or the device cannot be read.
+    pub(super) fn look(&self, device: &dyn ReadAt, work: &WorkArgs) -> Result<Option<Findings>> {
         let backups = self.metadata.iter().map(|path| backup_bytes(path));
         let backups = backups.collect::<Result<Vec<_>>>()?;
         let backups: Vec<&[u8]> = backups.iter().map(Vec::as_slice).collect();
@@ -130,7 +133,15 @@ impl LookArgs {
 
 impl RescueArgs {
     /// Opens what was found.
-    fn open<D: ReadAt + Clone>(&self, device: &D, findings: &Findings, secret: &Secret) -> Result<Rescued<D>> {
+    ///
+    /// # Errors
+    /// When that makes no volume, or the secret does not open it.
+    pub(super) fn open<D: ReadAt + Clone>(
+        &self,
+        device: &D,
+        findings: &Findings,
+        secret: &Secret,
+    ) -> Result<Rescued<D>> {
         let sector_size = self.sector_size.as_deref().map(str::parse).transpose()?;
         let options = RescueOptions {
             volume: self.volume,
