@@ -283,3 +283,66 @@ fn a_volume_too_fragmented_to_rearrange_is_refused_with_the_reason() {
         other => panic!("{other:?}"),
     }
 }
+
+/// A restart page of $LogFile with one client; `clean` says that nothing is left to be carried out.
+fn restart_page(clean: bool) -> Vec<u8> {
+    let mut page = vec![0; 4096];
+    let mut put = |at: usize, bytes: &[u8]| page[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, b"RSTR");
+    put(4, &0x1E_u16.to_le_bytes());
+    put(6, &9_u16.to_le_bytes());
+    put(0x10, &4096_u32.to_le_bytes());
+    put(0x14, &4096_u32.to_le_bytes());
+    put(0x18, &0x30_u16.to_le_bytes());
+    put(0x1A, &1_u16.to_le_bytes());
+    put(0x1C, &1_u16.to_le_bytes());
+    // The restart area: sequence, one client, none free, the first in use.
+    put(0x30, &1000_u64.to_le_bytes());
+    put(0x38, &1_u16.to_le_bytes());
+    put(0x3A, &0xFFFF_u16.to_le_bytes());
+    put(0x3C, &0_u16.to_le_bytes());
+    put(0x3E, &(if clean { 2_u16 } else { 0 }).to_le_bytes());
+    // Bits of a sequence number, for a log of 2 MiB.
+    put(0x40, &(67_u32 - 22).to_le_bytes());
+    put(0x44, &0xE0_u16.to_le_bytes());
+    put(0x46, &0x40_u16.to_le_bytes());
+    put(0x48, &(2_u64 << 20).to_le_bytes());
+    put(0x54, &0x30_u16.to_le_bytes());
+    put(0x56, &0x40_u16.to_le_bytes());
+    // The client.
+    put(0x70 + 0x10, &0xFFFF_u16.to_le_bytes());
+    put(0x70 + 0x12, &0xFFFF_u16.to_le_bytes());
+    put(0x70 + 0x1C, &8_u32.to_le_bytes());
+    put(0x70 + 0x20, &[b'N', 0, b'T', 0, b'F', 0, b'S', 0]);
+    let number = 7_u16.to_le_bytes();
+    page[0x1E..0x20].copy_from_slice(&number);
+    for stride in 0..8 {
+        let tail = 512 * (stride + 1) - 2;
+        let saved = [page[tail], page[tail + 1]];
+        page[0x20 + 2 * stride..0x22 + 2 * stride].copy_from_slice(&saved);
+        page[tail..tail + 2].copy_from_slice(&number);
+    }
+    page
+}
+
+#[test]
+fn an_open_journal_is_refused_as_ntfs_3g_refuses_it() {
+    for clean in [true, false] {
+        let volume = Volume::make(32, 512, 4096);
+        let mut image = std::fs::read(volume.path()).unwrap();
+        let start = ntfs_support::check::log_file(&image);
+        let page = restart_page(clean);
+        for copy in 0..2 {
+            image[start + copy * 4096..start + (copy + 1) * 4096].copy_from_slice(&page);
+        }
+        std::fs::write(volume.path(), &image).unwrap();
+        assert_eq!(ntfs_support::mounts(&volume), clean, "ntfs-3g");
+        std::fs::write(volume.path(), &image).unwrap();
+        match ntfs::plan(&volume.device(), &REQUEST, NOW) {
+            Ok(_) => assert!(clean),
+            Err(NtfsError::Dirty(why)) => assert!(!clean && why.contains("$LogFile"), "{why}"),
+            Err(other) => panic!("{other}"),
+        }
+        assert!(std::fs::read(volume.path()).unwrap() == image);
+    }
+}

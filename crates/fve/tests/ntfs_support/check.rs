@@ -251,3 +251,12 @@ pub(crate) fn by_place(image: &[u8]) -> Vec<String> {
     files.sort();
     files.into_iter().map(|(_, name)| name).collect()
 }
+
+/// Where $LogFile begins.
+pub(crate) fn log_file(image: &[u8]) -> usize {
+    let boot = &image[..512];
+    let cluster = usize::from(word(boot, 11)) * usize::from(boot[13]);
+    let record = long(boot, 0x30) as usize * cluster + 2 * 1024;
+    let record = fixed(&image[record..record + 1024], b"FILE").expect("record 2");
+    stream_of(&record, 0x80)[0].0.expect("clusters") * cluster
+}

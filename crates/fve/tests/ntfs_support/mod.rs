@@ -359,6 +359,24 @@ pub(crate) fn set_short_name(path: &Path, name: &str) {
     run(Command::new("python3").args(["-c", set]).arg(path).arg(name));
 }
 
+/// Whether ntfs-3g mounts a volume for writing when it may not empty an open journal first.
+pub(crate) fn mounts(volume: &Volume) -> bool {
+    let mount = volume.dir.path().join("mount");
+    fs::create_dir_all(&mount).unwrap();
+    let tried = output(
+        Command::new("ntfs-3g")
+            .args(["-o", "rw,norecover"])
+            .arg(volume.path())
+            .arg(&mount),
+    );
+    if !tried.status.success() {
+        return false;
+    }
+    let writable = fs::write(mount.join("probe"), "x").is_ok();
+    run(Command::new("umount").arg(&mount));
+    writable
+}
+
 /// Sets the dirty flag in `$Volume`.
 pub(crate) fn set_dirty(volume: &Volume) {
     let mut image = fs::read(volume.path()).unwrap();
