@@ -10,7 +10,6 @@ use super::slot::{Memory, Slot};
 use crate::provider::{Code, ProviderError, Result};
 
 /// A volume as it was found.
-#[expect(clippy::large_enum_variant, reason = "one at a time, and short-lived")]
 pub(super) enum Access {
     /// Not a BitLocker volume.
     Plain(FileDevice),

@@ -41,7 +41,7 @@ fn check(ground: &Ground, command: &str, differ: Differ) {
     }
 }
 
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Differ {
     All,
     Some,
