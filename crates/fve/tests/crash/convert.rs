@@ -316,7 +316,7 @@ fn fault(rng: &mut ChaCha8Rng) -> Fault {
 }
 
 /// The smallest volumes that have a log of one, two and four slots, for trying every set of pieces.
-fn tiny(log_len: u64, rng: &mut ChaCha8Rng) -> Arc<Start> {
+pub(crate) fn tiny(log_len: u64, rng: &mut ChaCha8Rng) -> Arc<Start> {
     let shape = Shape::random(640 << 10, &[log_len << 10], rng);
     Arc::new(Start::with(shape, rng))
 }

@@ -21,6 +21,7 @@ mod convert;
 mod disk;
 mod fates;
 mod fresh;
+mod mutations;
 mod protect;
 mod recorder;
 mod run;
