@@ -25,14 +25,21 @@ pub(crate) struct Piece {
 /// Sets of more pieces than this are not all tried.
 const ALL_OF: usize = 9;
 
-/// Cuts unflushed writes into pieces.
-pub(crate) fn pieces(writes: &[Write]) -> Vec<Piece> {
+/// Cuts unflushed writes into pieces, none of which begins or ends within `atom` sectors that the disk writes at once.
+pub(crate) fn pieces(writes: &[Write], atom: u64) -> Vec<Piece> {
     let mut pieces = Vec::new();
     for (index, write) in writes.iter().enumerate() {
         let (first, end) = (write.offset / SECTOR, write.end().div_ceil(SECTOR));
         let mut cuts = vec![first, first + 1, end - 1, end];
         for other in writes {
             cuts.extend([other.offset / SECTOR, other.end().div_ceil(SECTOR)]);
+        }
+        for cut in &mut cuts {
+            *cut = if *cut == end {
+                end
+            } else {
+                (*cut - *cut % atom).max(first)
+            };
         }
         cuts.retain(|cut| (first..=end).contains(cut));
         cuts.sort_unstable();
@@ -81,7 +88,13 @@ pub(crate) fn with_pieces(durable: &Disk, writes: &[Write], pieces: &[Piece], se
 }
 
 /// The disk after a cut at random. Sectors for which `torn` holds may be torn inside.
-pub(crate) fn at_random(durable: &Disk, writes: &[Write], torn: &dyn Fn(u64) -> bool, rng: &mut ChaCha8Rng) -> Disk {
+pub(crate) fn at_random(
+    durable: &Disk,
+    writes: &[Write],
+    atom: u64,
+    torn: &dyn Fn(u64) -> bool,
+    rng: &mut ChaCha8Rng,
+) -> Disk {
     let mut disk = durable.clone();
     let mut order: Vec<usize> = (0..writes.len()).collect();
     if rng.random_ratio(1, 3) {
@@ -100,11 +113,16 @@ pub(crate) fn at_random(durable: &Disk, writes: &[Write], torn: &dyn Fn(u64) -> 
             Some(&sector) if rng.random() => sector,
             _ => rng.random_range(sectors.start..=sectors.end),
         };
-        for sector in sectors {
+        let edge = edge - edge % atom;
+        let mut lucky = false;
+        for sector in sectors.clone() {
+            if sector == sectors.start || sector % atom == 0 {
+                lucky = rng.random();
+            }
             let there = match fate {
                 Fate::Whole => true,
                 Fate::Lost => false,
-                Fate::Scattered => rng.random(),
+                Fate::Scattered => lucky,
                 Fate::Beginning | Fate::TornBeginning => sector < edge,
                 Fate::Ending => sector >= edge,
             };
@@ -205,13 +223,18 @@ mod tests {
             cut(&[write(0, 5120, 1), write(2048, 512, 2)]),
             [(0, 0..1), (0, 1..4), (0, 4..5), (0, 5..9), (0, 9..10), (1, 4..5)]
         );
+        let atoms: Vec<_> = pieces(&[write(2048, 8192, 1)], 8)
+            .into_iter()
+            .map(|p| p.sectors)
+            .collect();
+        assert_eq!(atoms, [4..16, 16..20]);
     }
 
     #[test]
     fn the_sets_reach_every_version_of_every_sector() {
         let writes = [write(0, 1024, 1), write(512, 1024, 2)];
         let disk = Disk::new(vec![0; 2048]);
-        let pieces = pieces(&writes);
+        let pieces = pieces(&writes, 1);
         let rng = &mut ChaCha8Rng::seed_from_u64(1);
         let mut seen: Vec<[u8; 3]> = sets(pieces.len(), rng)
             .iter()
@@ -230,7 +253,7 @@ mod tests {
         let rng = &mut ChaCha8Rng::seed_from_u64(2);
         let mut torn = [false; 2];
         for _ in 0..500 {
-            let after = at_random(&disk, &writes, &|sector| sector == 1, rng);
+            let after = at_random(&disk, &writes, 1, &|sector| sector == 1, rng);
             for (sector, torn) in torn.iter_mut().enumerate() {
                 let content = after.sector(sector as u64);
                 *torn |= content.contains(&0) && content.contains(&1);

@@ -24,6 +24,8 @@ mod fresh;
 mod mutations;
 mod protect;
 mod recorder;
+mod reencrypt;
+mod reserve;
 mod run;
 mod schedules;
 mod secrets;

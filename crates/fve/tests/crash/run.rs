@@ -1,6 +1,5 @@
 //! Walks through what an operation did and cuts the power: everywhere in every way, or at random.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -98,6 +97,10 @@ pub(crate) trait Scenario {
     fn trace(&self) -> &Trace;
     /// Whether the disk may tear inside of this sector: whoever wrote it must notice.
     fn torn(&self, sector: u64) -> bool;
+    /// How many sectors the disk writes at once.
+    fn atom(&self) -> u64 {
+        1
+    }
     /// Opens the disk, checks it and goes on.
     fn judge(&self, disk: &Recorder, cut: &Cut, rng: &mut ChaCha8Rng) -> Result<(), String>;
 }
@@ -111,8 +114,6 @@ pub(crate) struct Tally {
     pub(crate) nested: u64,
 }
 
-pub(crate) type Tallies = BTreeMap<&'static str, Tally>;
-
 /// Every cut between two flushes, with every set of pieces (see [`fates`]).
 pub(crate) fn exhaust(scenario: &dyn Scenario, rng: &mut ChaCha8Rng) -> Result<Tally, String> {
     let trace = scenario.trace();
@@ -123,7 +124,7 @@ pub(crate) fn exhaust(scenario: &dyn Scenario, rng: &mut ChaCha8Rng) -> Result<T
             walker.step(index, None);
             continue;
         }
-        let pieces = fates::pieces(&walker.unflushed);
+        let pieces = fates::pieces(&walker.unflushed, scenario.atom());
         for (number, set) in fates::sets(pieces.len(), rng).into_iter().enumerate() {
             let disk = fates::with_pieces(&walker.durable, &walker.unflushed, &pieces, &set);
             let cut = walker.cut(index, number % 8 == 0);
@@ -146,7 +147,13 @@ pub(crate) fn at_random(scenario: &dyn Scenario, count: usize, rng: &mut ChaCha8
     let mut tally = Tally::default();
     for index in 0..=trace.events.len() {
         while places.next_if_eq(&index).is_some() {
-            let disk = fates::at_random(&walker.durable, &walker.unflushed, &|sector| scenario.torn(sector), rng);
+            let disk = fates::at_random(
+                &walker.durable,
+                &walker.unflushed,
+                scenario.atom(),
+                &|sector| scenario.torn(sector),
+                rng,
+            );
             let cut = walker.cut(index, rng.random_ratio(1, 4));
             let depth = if rng.random_ratio(1, 3) {
                 rng.random_range(1..=3)
@@ -201,7 +208,13 @@ fn nest(scenario: &dyn Scenario, disk: Disk, cut: &Cut, depth: usize, rng: &mut 
     for index in 0..place {
         walker.step(index, Some(rng));
     }
-    let disk = fates::at_random(&walker.durable, &walker.unflushed, &|sector| scenario.torn(sector), rng);
+    let disk = fates::at_random(
+        &walker.durable,
+        &walker.unflushed,
+        scenario.atom(),
+        &|sector| scenario.torn(sector),
+        rng,
+    );
     nest(scenario, disk, cut, depth - 1, rng).map_err(|loss| format!("then at event {place}: {loss}"))?;
     Ok(true)
 }
@@ -276,7 +289,7 @@ impl<'a> Walker<'a> {
             Some(Event::FailedFlush { visible }) => {
                 let writes = std::mem::take(&mut self.unflushed);
                 if let Some(rng) = rng.filter(|_| *visible) {
-                    self.durable = fates::at_random(&self.durable, &writes, &|_| false, rng);
+                    self.durable = fates::at_random(&self.durable, &writes, 1, &|_| false, rng);
                 }
                 // Whoever is told of it cannot count on these any more.
                 for write in self.view.maybe.drain(..) {

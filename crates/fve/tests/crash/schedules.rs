@@ -14,6 +14,8 @@ use rand_chacha::ChaCha8Rng;
 use crate::convert::{self, Conversion};
 use crate::fresh::{Create, Deinitialise, Initialise};
 use crate::protect::{Changes, Kind};
+use crate::reencrypt::Reencrypt;
+use crate::reserve::{Plain, Reserve};
 use crate::run::{self, Scenario, Tally};
 use crate::shape::Start;
 
@@ -45,6 +47,7 @@ const OPERATIONS: &[Make] = &[
     |rng| conversion(&convert::TURNS, rng),
     |rng| conversion(&convert::BUSY, rng),
     |rng| conversion(&convert::FAULTS, rng),
+    |rng| Box::new(Reencrypt::record(Start::pick(rng), true, rng)),
     |rng| changes(Kind::Protectors, rng),
     |rng| changes(Kind::Rotation, rng),
     |rng| changes(Kind::MasterKey, rng),
@@ -52,6 +55,8 @@ const OPERATIONS: &[Make] = &[
     |rng| Box::new(Initialise::record(Start::pick(rng), rng)),
     |rng| Box::new(Deinitialise::record(Start::pick(rng))),
     |rng| Box::new(Create::record(Start::pick(rng), rng)),
+    |rng| Box::new(Reserve::record(false, 8, Plain::pick(rng))),
+    |rng| Box::new(Reserve::record(true, 8, Plain::pick(rng))),
 ];
 
 /// Block `number` of the run with this seed: always the same.

@@ -84,6 +84,11 @@ impl Shape {
         self.regions.log..self.regions.log + self.log_len
     }
 
+    /// The page that describes the log.
+    pub(crate) fn log_page(&self) -> Range<u64> {
+        self.regions.log..self.regions.log + PAGE
+    }
+
     /// Ranges that belong to nobody inside.
     pub(crate) fn reserved(&self) -> Vec<Range<u64>> {
         let mut reserved = self.metadata();
@@ -115,8 +120,7 @@ impl Shape {
                 .unwrap();
         }
         view.settle();
-        let page = self.regions.log..self.regions.log + PAGE;
-        View::new(view, vec![page])
+        View::new(view, vec![self.log_page()])
     }
 }
 

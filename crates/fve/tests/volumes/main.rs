@@ -1,4 +1,4 @@
-//! The crate as its users see it: real volumes, independent readers, crashes, hostile input.
+//! The crate as its users see it: real volumes, independent readers, hostile input.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its volume has to fail")]
 #![expect(
@@ -8,7 +8,6 @@
 
 mod common;
 mod conversion;
-mod crash;
 mod created;
 #[path = "../fat/support.rs"]
 #[expect(dead_code, reason = "the tests of FAT use the rest")]
