@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn pieces_are_head_body_and_tail_and_end_where_other_writes_do() {
         let cut = |writes: &[Write]| {
-            pieces(writes)
+            pieces(writes, 1)
                 .into_iter()
                 .map(|p| (p.write, p.sectors))
                 .collect::<Vec<_>>()
