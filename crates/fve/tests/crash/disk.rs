@@ -18,7 +18,7 @@ pub(crate) struct Disk {
 
 impl Disk {
     pub(crate) fn new(image: Vec<u8>) -> Self {
-        assert!(image.len() as u64 % SECTOR == 0);
+        assert!((image.len() as u64).is_multiple_of(SECTOR));
         Self {
             base: Arc::new(image),
             changed: BTreeMap::new(),

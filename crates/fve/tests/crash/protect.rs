@@ -176,7 +176,7 @@ pub(crate) fn change(
             next.0.push((id, Secret::Recovery(password)));
         }
         2 => {
-            let passphrase = Passphrase::new(&format!("number {}", rng.random::<u64>()));
+            let passphrase = Passphrase::new(format!("number {}", rng.random::<u64>()));
             let (id, _) = next.of(|secret| matches!(secret, Secret::Passphrase(_))).unwrap();
             volume.change_passphrase(&mut ctx(rng), id, &passphrase)?;
             next.remove(id);
