@@ -89,7 +89,8 @@ fn a_volume_in_use_between_crash_and_second_plan_loses_nothing() {
             assert!(plan.apply(&crashed).is_err());
             let volume = Volume::from_bytes(&crashed.inner.to_vec(), form);
             let later = tempfile::tempdir().unwrap();
-            std::fs::write(later.path().join("later"), vec![7; 9 << 20]).unwrap();
+            // Long enough to lie where the regions were to go.
+            std::fs::write(later.path().join("later"), vec![7; 34 << 20]).unwrap();
             volume.copy_in(later.path());
             let regions = volume.reserve();
             volume.check_regions(&regions);
@@ -98,7 +99,7 @@ fn a_volume_in_use_between_crash_and_second_plan_loses_nothing() {
             after.retain(|(path, _)| path != "later");
             assert_eq!(after, before, "{form:?}, crash {crash}");
             let content = std::fs::read(volume.copy_out().path().join("later")).unwrap();
-            assert!(content == vec![7; 9 << 20], "{form:?}, crash {crash}");
+            assert!(content == vec![7; 34 << 20], "{form:?}, crash {crash}");
         }
     }
 }
