@@ -1,4 +1,4 @@
-//! Makes the corpus from volumes of our own: `seeds CORPUS [NTFS-IMAGE]`.
+//! Makes the corpus from volumes of our own: `seeds CORPUS [TARGET:NAME:IMAGE...]`.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ const SIZE: u64 = 3 << 20;
 
 fn main() -> std::io::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let corpus = arguments.next().expect("usage: seeds CORPUS [NTFS-IMAGE]");
+    let corpus = arguments.next().expect("usage: seeds CORPUS [TARGET:NAME:IMAGE...]");
     let corpus = Path::new(&corpus);
     for (name, sector_size) in [("512", 512), ("4096", 4096)] {
         volumes(corpus, name, sector_size)?;
@@ -33,11 +33,15 @@ fn main() -> std::io::Result<()> {
         ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
         put(corpus, "datums", &format!("noise-{seed}"), &bytes)?;
     }
-    if let Some(image) = arguments.next() {
+    for argument in arguments {
+        let mut parts = argument.splitn(3, ':');
+        let (Some(target), Some(name), Some(image)) = (parts.next(), parts.next(), parts.next()) else {
+            panic!("{argument} is not TARGET:NAME:IMAGE");
+        };
         let bytes = std::fs::read(image)?;
         let device = Sparse::new(bytes.len() as u64);
         device.write_at(0, &bytes)?;
-        put(corpus, "ntfs", "made", &device.to_patches())?;
+        put(corpus, target, name, &device.to_patches())?;
     }
     Ok(())
 }
