@@ -1,4 +1,15 @@
-//! BitLocker volumes: read, create, convert in place, protectors, rotation.
+//! BitLocker volumes: read, create, convert in place, protectors, rotation, repair.
+//!
+//! | to | begin at |
+//! |---|---|
+//! | look at a volume without a key | [`Volume::open`], [`Volume::info`] |
+//! | read and write what is inside | [`Volume::unlock`]; [`UnlockedVolume`] is an [`io::ReadAt`] and [`io::WriteAt`] |
+//! | copy a whole volume with all processors | [`pipeline::copy()`] |
+//! | make a volume | [`create`] from an image, [`initialise`] in place |
+//! | encrypt, decrypt, re-encrypt in place | [`UnlockedVolume::begin_encryption`], [`UnlockedVolume::begin_decryption`], [`UnlockedVolume::begin_reencryption`], then [`UnlockedVolume::convert_step`] |
+//! | add, remove, rotate protectors | the methods of [`UnlockedVolume`]; a new master key by [`UnlockedVolume::rotate_master_key`] |
+//! | prove that passwords open a volume | [`verify`], [`verify_many`] |
+//! | mend a volume that does not open | [`repair`] |
 //!
 //! Everything works over [`io::ReadAt`] and [`io::WriteAt`]; time and
 //! randomness are arguments ([`Context`]). Section numbers in comments refer to
