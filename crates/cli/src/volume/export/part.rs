@@ -84,8 +84,11 @@ impl Part {
         } else {
             part.take_up(binding)?;
         }
-        // Nothing is left behind what an earlier run reported: from there on the file is a hole.
-        part.file.set_len(part.unsure).with_context(creating)?;
+        // Nothing is left behind what an earlier run reported: from there on the file is a hole. A new file is left alone: once
+        // cut to nothing, ext4 would write it out at its close, at the speed of the disk.
+        if part.file.metadata().with_context(creating)?.len() != part.unsure {
+            part.file.set_len(part.unsure).with_context(creating)?;
+        }
         Ok(part)
     }
 
