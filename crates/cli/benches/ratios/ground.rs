@@ -23,11 +23,12 @@ pub(crate) struct Ground {
 
 impl Ground {
     pub(crate) fn new(mib: u64) -> Self {
+        let bytes = mib * MIB;
         let ground = Self {
-            folder: folder(),
-            bytes: mib * MIB,
+            folder: folder_in_memory(bytes),
+            bytes,
         };
-        eprintln!("Making a volume of {mib} MiB");
+        eprintln!("Making a volume of {mib} MiB in {}", ground.folder.path().display());
         fs::write(ground.path("passphrase"), PASSPHRASE).unwrap();
         let inner = ground.path("inner.img");
         plain_ntfs(&inner, mib);
@@ -55,11 +56,40 @@ impl Ground {
         self.path("volume.img")
     }
 
-    /// Brings the volume into the page cache, and everything dirty out of it.
+    /// Brings the volume into the page cache, everything dirty out of it, and makes the memory of an output of the same
+    /// size ready: what a virtual machine has not used for a while its host has to find again, at the cost of whoever comes
+    /// first.
     pub(crate) fn warm(&self) {
         settle();
         read_through(&self.image());
+        let ballast = self.path("ballast");
+        let mut file = File::create(&ballast).unwrap();
+        let piece = vec![1; MIB as usize];
+        for _ in 0..self.bytes / MIB {
+            file.write_all(&piece).unwrap();
+        }
+        fs::remove_file(ballast).unwrap();
     }
+}
+
+/// A folder whose files are page cache and nothing else, when the system has one with room for the volume, an output and
+/// some more. On a disk, writing out dirty pages would slow whoever comes when the limit is reached.
+fn folder_in_memory(bytes: u64) -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let room = rustix::fs::statvfs(memory).map_or(0, |fs| fs.f_bavail * fs.f_frsize);
+    // Pages of the shared memory file system count as used memory, not as available.
+    let available = fs::read_to_string("/proc/meminfo").map_or(0, |text| available(&text));
+    if room.min(available) > 3 * bytes {
+        return tempfile::tempdir_in(memory).unwrap();
+    }
+    eprintln!("No memory for {bytes} bytes three times over: measuring on the disk, which writes out at its own pace");
+    folder()
+}
+
+fn available(meminfo: &str) -> u64 {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
 }
 
 /// A folder beside what is built.

@@ -8,8 +8,10 @@
 //! | `CLAVIGER_BENCH_CONVERT_MIB` | size of the volume that is encrypted in place | the same, at most 1024 |
 //! | `CLAVIGER_BENCH_RUNS` | runs of each program, in turns; the median counts | 3 |
 //!
-//! Needs mkntfs, ntfs-3g, dislocker and a system with FUSE, and room for twice the volume under `target/tmp`. Nothing is
-//! waited for the disk that the peer does not wait for: page caches are warm, and dirty pages are written out between runs.
+//! Needs mkntfs, ntfs-3g, dislocker and a system with FUSE. The volume that is exported and mounted lies in memory
+//! (`/dev/shm`) when three of its size are free, else under `target/tmp`, as does the volume that is encrypted in place: its
+//! syncs have to mean something. Nothing is waited for that the peer does not wait for: page caches are warm, dirty pages are
+//! written out between runs, and memory for the output is ready.
 
 #![expect(clippy::unwrap_used, reason = "a measurement whose ground is missing ends")]
 #![expect(
