@@ -24,6 +24,7 @@ mod clock;
 mod convert;
 mod export;
 mod ground;
+mod kernels;
 mod mount;
 mod proofs;
 mod table;
@@ -39,6 +40,7 @@ fn main() {
     let convert_mib = setting("CLAVIGER_BENCH_CONVERT_MIB", mib.min(1024));
     let runs = usize::try_from(setting("CLAVIGER_BENCH_RUNS", 3)).unwrap();
     let mut rows = Vec::<Row>::new();
+    rows.extend(kernels::rows());
     rows.extend(proofs::rows(runs));
     rows.extend(convert::rows(convert_mib, runs));
     let ground = ground::Ground::new(mib);
