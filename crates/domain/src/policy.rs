@@ -1,175 +1,33 @@
 //! What an administrator wants of a device's drives.
 //!
-//! The names are those of the settings reference (`os.encryption`, `client.check_interval_minutes`, …). More settings will
-//! come; each has its place in the section of its drive type, and an absent one means "not configured".
+//! The names are those of the settings reference (`os.encryption`, `client.check_interval_minutes`, …), the one table that
+//! documentation, forms, schema, import and export are made from. A document ([`Assignments`]) configures some of them; what applies to a
+//! device is a whole [`Policy`].
 
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 use crate::inventory::Inventory;
 use crate::volume::{EncryptionExtent, EncryptionMethod, VolumeKind};
 
-pub use settings::{Choice, Section, Setting, SettingKind, reference, setting};
+pub use assignments::Assignments;
+pub use model::{
+    Client, DataPassword, FixedDrive, OsDrive, Policy, RecoveryOptions, RemovableDrive, Setup, StartupMethods,
+};
+pub use reference::{
+    Choice, Cmdlet, CmdletValue, Csp, Encoding, Grade, RegistryValue, Root, Section, Setting, SettingKind, reference,
+    setting,
+};
 pub use validate::FieldError;
+pub use values::{
+    AutoUnlock, CoManaged, Complexity, ContactMethod, Encryption, OsProtector, PrebootMessage, RecoveryInfo, TriState,
+    Usage, WeakCipher, WindowsRotation,
+};
 
-mod settings;
+mod assignments;
+mod model;
+mod reference;
 mod validate;
-
-/// A whole policy. `Default` configures nothing: such a device is "not enforced".
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Policy {
-    /// Operating system drive.
-    pub os: OsDrive,
-    /// Fixed data drives.
-    pub fixed: FixedDrive,
-    /// Removable data drives.
-    pub removable: RemovableDrive,
-    /// Escrow and check-in.
-    pub client: Client,
-}
-
-/// Require, forbid, or say nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Encryption {
-    /// Nothing is enforced.
-    #[default]
-    NotConfigured,
-    /// The drive must be encrypted.
-    Require,
-    /// The drive must not be encrypted: it is decrypted.
-    Forbid,
-}
-
-/// Start-up protector of the operating system drive (`os.protector`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OsProtector {
-    /// TPM alone.
-    #[default]
-    Tpm,
-    /// TPM and PIN.
-    TpmPin,
-}
-
-/// Operating system drive.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OsDrive {
-    /// `os.encryption`.
-    pub encryption: Encryption,
-    /// `setup.encryption_method_os`.
-    pub method: EncryptionMethod,
-    /// Full or used space only.
-    pub extent: EncryptionExtent,
-    /// `os.protector`.
-    pub protector: OsProtector,
-    /// `os.min_pin_length`, 4–20 characters.
-    pub min_pin_length: u8,
-}
-
-/// `fixed.auto_unlock`, `removable.auto_unlock`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AutoUnlock {
-    /// As the user likes.
-    #[default]
-    Allow,
-    /// Must be on.
-    Require,
-    /// Must be off.
-    Prohibit,
-}
-
-/// Fixed data drives.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FixedDrive {
-    /// `fixed.encryption`.
-    pub encryption: Encryption,
-    /// `setup.encryption_method_fixed`.
-    pub method: EncryptionMethod,
-    /// Full or used space only.
-    pub extent: EncryptionExtent,
-    /// `fixed.auto_unlock`; needs an encrypted operating system drive.
-    pub auto_unlock: AutoUnlock,
-}
-
-/// Removable data drives.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RemovableDrive {
-    /// Whether drives must be encrypted while attached (`removable.control` in its enforcing form).
-    pub encryption: Encryption,
-    /// `setup.encryption_method_removable`.
-    pub method: EncryptionMethod,
-    /// Full or used space only.
-    pub extent: EncryptionExtent,
-    /// `removable.auto_unlock`, on the device that encrypted the drive; needs an encrypted operating system drive. Has no
-    /// counterpart in Configuration Manager, whose users choose it on the drive.
-    pub auto_unlock: AutoUnlock,
-}
-
-/// Escrow and check-in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Client {
-    /// `client.management_services`: recovery passwords are escrowed, and nothing starts before (P1).
-    pub escrow: bool,
-    /// `client.check_interval_minutes`, 1–2880.
-    pub check_interval_minutes: u32,
-    /// Replace a recovery password after it was disclosed (P5).
-    pub rotate_after_disclosure: bool,
-    /// Virtual machines are managed too; otherwise nothing is done on them, and compliance does not apply.
-    pub manage_virtual_machines: bool,
-}
-
-impl Default for OsDrive {
-    fn default() -> Self {
-        Self {
-            encryption: Encryption::NotConfigured,
-            method: EncryptionMethod::XtsAes128,
-            extent: EncryptionExtent::Full,
-            protector: OsProtector::Tpm,
-            min_pin_length: 6,
-        }
-    }
-}
-
-impl Default for FixedDrive {
-    fn default() -> Self {
-        Self {
-            encryption: Encryption::NotConfigured,
-            method: EncryptionMethod::XtsAes128,
-            extent: EncryptionExtent::Full,
-            auto_unlock: AutoUnlock::Allow,
-        }
-    }
-}
-
-impl Default for RemovableDrive {
-    fn default() -> Self {
-        Self {
-            encryption: Encryption::NotConfigured,
-            method: EncryptionMethod::XtsAes128,
-            extent: EncryptionExtent::Full,
-            auto_unlock: AutoUnlock::Allow,
-        }
-    }
-}
-
-impl Default for Client {
-    fn default() -> Self {
-        Self {
-            escrow: true,
-            check_interval_minutes: 90,
-            rotate_after_disclosure: true,
-            manage_virtual_machines: false,
-        }
-    }
-}
+mod values;
 
 /// What a policy says about one kind of drive, in one shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -43,7 +43,7 @@ fn numbers_outside_their_range_are_refused_by_name() {
 #[test]
 fn methods_that_cannot_be_written_are_refused() {
     let mut policy = Policy::default();
-    policy.os.method = EncryptionMethod::Aes256;
+    policy.os.method = EncryptionMethod::Aes256Diffuser;
     policy.fixed.method = EncryptionMethod::None;
     policy.removable.method = EncryptionMethod::Hardware;
     let methods = ["os", "fixed", "removable"].map(|d| format!("setup.encryption_method_{d}"));
@@ -85,11 +85,10 @@ fn every_setting_is_described_and_has_a_valid_default() {
 #[test]
 fn every_field_of_a_policy_has_its_setting() {
     let policy = serde_json::to_value(Policy::default()).expect("JSON");
-    let sections = policy.as_object().expect("an object");
-    let fields: usize = sections
-        .values()
-        .map(|s| s.as_object().map_or(0, serde_json::Map::len))
-        .sum();
+    fn leaves(value: &serde_json::Value) -> usize {
+        value.as_object().map_or(1, |fields| fields.values().map(leaves).sum())
+    }
+    let fields = leaves(&policy);
     assert_eq!(reference().len(), fields);
 }
 
@@ -100,6 +99,7 @@ fn every_allowed_value_can_be_set_and_read_back_and_touches_nothing_else() {
             SettingKind::Switch => vec!["true".to_owned(), "false".to_owned()],
             SettingKind::Number { min, max, .. } => vec![min.to_string(), max.to_string()],
             SettingKind::Choice(choices) => choices.iter().map(|c| c.value.to_owned()).collect(),
+            SettingKind::Text { max } => vec![String::new(), "x".repeat(max.into())],
         };
         for value in values {
             let mut policy = Policy::default();
@@ -131,12 +131,12 @@ fn a_value_that_is_not_allowed_changes_nothing_and_says_what_is() {
             "six",
             "Must be a whole number from 4 to 20 (characters).",
         ),
-        ("client.management_services", "yes", "Must be \"true\" or \"false\"."),
+        ("client.management_services", "maybe", "Must be \"true\" or \"false\"."),
         ("os.protector", "password", "Must be one of: tpm, tpm_pin."),
         (
             "setup.encryption_method_os",
-            "aes256",
-            "Must be one of: xts_aes128, xts_aes256.",
+            "aes512",
+            "Must be one of: xts_aes128, xts_aes256, aes128, aes256.",
         ),
     ] {
         let mut policy = Policy::default();

@@ -214,7 +214,7 @@ fn summary(policy: &Policy) -> String {
     let part = |(name, encryption, method): (&str, &str, &str)| {
         let said = |id| {
             domain::policy::setting(id)
-                .map(|setting| label(setting, &setting.value(policy)))
+                .map(|setting| setting.label(&setting.value(policy)))
                 .unwrap_or_default()
         };
         let required = domain::policy::setting(encryption).is_some_and(|setting| setting.value(policy) == "require");
@@ -242,7 +242,7 @@ fn about(in_force: &InForce, last: Option<&PolicyVersion>, state: &AppState) -> 
 
 fn shown(section: Section, policy: &Policy) -> PolicySection {
     let facts = of(section)
-        .map(|setting| Fact::new(setting.title, label(setting, &setting.value(policy))))
+        .map(|setting| Fact::new(setting.title, setting.label(&setting.value(policy))))
         .collect();
     PolicySection {
         title: section.title(),
@@ -252,18 +252,6 @@ fn shown(section: Section, policy: &Policy) -> PolicySection {
 
 fn of(section: Section) -> impl Iterator<Item = &'static Setting> {
     reference().iter().filter(move |setting| setting.section == section)
-}
-
-fn label(setting: &Setting, value: &str) -> String {
-    match setting.kind {
-        SettingKind::Switch => if value == "true" { "On" } else { "Off" }.to_owned(),
-        SettingKind::Number { unit, .. } => format!("{value} {unit}"),
-        SettingKind::Choice(choices) => choices
-            .iter()
-            .find(|choice| choice.value == value)
-            .map_or(value, |choice| choice.label)
-            .to_owned(),
-    }
 }
 
 fn sections(values: &BTreeMap<&'static str, String>, faults: &BTreeMap<String, String>) -> Vec<FormSection> {
@@ -317,6 +305,17 @@ fn field(setting: &'static Setting, value: &str, fault: Option<&String>) -> Fiel
                 ..TextField::default()
             })
         }
+        SettingKind::Text { max } => Field::Text(TextField {
+            name: setting.id,
+            label,
+            value: value.to_owned(),
+            kind: "text",
+            hint,
+            error,
+            required: false,
+            max,
+            ..TextField::default()
+        }),
         SettingKind::Choice(choices) => {
             let pairs: Vec<_> = choices.iter().map(|choice| (choice.value, choice.label)).collect();
             Field::Select(SelectField {
