@@ -23,6 +23,9 @@ pub use values::{
     Usage, WeakCipher, WindowsRotation,
 };
 
+pub mod resolve;
+pub mod targeting;
+
 mod assignments;
 mod model;
 mod reference;
