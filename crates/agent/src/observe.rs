@@ -52,6 +52,8 @@ pub fn observe(provider: &mut dyn Provider, facts: &Facts) -> Result<Observation
         tpm: tpm(provider),
         users: facts.users.clone(),
         volumes,
+        os_kind: facts.os_kind,
+        ..Inventory::default()
     };
     let digest = protocol::messages::digest(&inventory)
         .map_err(|e| ProviderError::new(Code::InvalidArgument, format!("the inventory cannot be written: {e}")))?;
@@ -65,8 +67,9 @@ pub fn observe(provider: &mut dyn Provider, facts: &Facts) -> Result<Observation
 fn tpm(provider: &mut dyn Provider) -> Tpm {
     match provider.tpm() {
         Tpm::Absent => Tpm::Absent,
-        Tpm::NotReady { reason } => Tpm::NotReady {
+        Tpm::NotReady { reason, cause } => Tpm::NotReady {
             reason: bounded_words(&reason),
+            cause,
         },
         Tpm::Ready {
             manufacturer,
@@ -106,28 +109,22 @@ fn report(volume: &mut dyn EncryptableVolume) -> Result<VolumeReport> {
         suspend_count: suspend_count(volume)?,
         auto_unlock: auto_unlock(volume, kind)?,
         protectors: protectors(volume)?,
-        device: volume.device_id(),
+        extent: Some(conversion.extent),
+        ..VolumeReport::plain(&volume.device_id(), kind)
     })
 }
 
 /// A volume of which only the name is known.
 fn unknown(volume: &dyn EncryptableVolume) -> VolumeReport {
     VolumeReport {
-        device: volume.device_id(),
         letter: volume.drive_letter().map(bounded),
-        kind: volume.volume_type(),
-        label: String::new(),
-        file_system: String::new(),
         size: volume.size(),
-        volume: None,
         protection: ProtectionStatus::Unknown,
         conversion: ConversionStatus::FullyEncrypted,
         encrypted_basis_points: 10_000,
         method: EncryptionMethod::Unknown,
         lock: LockStatus::Locked,
-        suspend_count: None,
-        auto_unlock: None,
-        protectors: Vec::new(),
+        ..VolumeReport::plain(&volume.device_id(), volume.volume_type())
     }
 }
 

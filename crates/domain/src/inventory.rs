@@ -3,11 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ProtectorId, VolumeId};
-use crate::volume::{ConversionStatus, EncryptionMethod, LockStatus, ProtectionStatus, ProtectorType, VolumeKind};
+use crate::policy::Root;
+use crate::volume::{
+    ConversionStatus, EncryptionExtent, EncryptionMethod, LockStatus, ProtectionStatus, ProtectorType, VolumeKind,
+};
 
-/// Everything that a device reports. Secrets never appear in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Everything that a device reports. Secrets never appear in it. What is absent from a stored or hand-written one is taken
+/// for empty, no, or unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Inventory {
     /// Computer name.
     pub hostname: String,
@@ -33,24 +37,149 @@ pub struct Inventory {
     pub users: Vec<String>,
     /// All volumes that the volume provider offers, in the provider's order.
     pub volumes: Vec<VolumeReport>,
+    /// Which operating system it is, for rules.
+    pub os_kind: OsKind,
+    /// How the machine belongs to its organisation.
+    pub join: Join,
+    /// Its domain, when it is in one.
+    pub domain: Option<String>,
+    /// Distinguished name of the organisational unit that it lies in.
+    pub ou: Option<String>,
+    /// Groups that the machine is in.
+    pub groups: Vec<String>,
+    /// FIPS mode: passwords cannot protect drives.
+    pub fips: bool,
+    /// The partition that the machine starts from.
+    pub system_partition: SystemPartition,
+    /// Another product manages BitLocker on it as well.
+    pub co_managed: bool,
+    /// The BitLocker policy values found in its registry; none: it has no registry, or nobody looked.
+    pub registry: Option<Vec<RegistryEntry>>,
+}
+
+/// Kinds of operating systems.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OsKind {
+    /// Not reported.
+    #[default]
+    Unknown,
+    /// Windows 10, 11.
+    WindowsClient,
+    /// Windows Server: BitLocker management does not apply unless policy says so.
+    WindowsServer,
+    /// Linux.
+    Linux,
+    /// Anything else.
+    Other,
+}
+
+/// How a machine belongs to its organisation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Join {
+    /// Not reported.
+    #[default]
+    Unknown,
+    /// It stands alone.
+    Workgroup,
+    /// In a domain of Active Directory.
+    Domain,
+    /// In Entra.
+    Entra,
+    /// In both.
+    Hybrid,
+}
+
+/// The partition that the machine starts from: an operating system volume cannot be encrypted without one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SystemPartition {
+    /// Not reported.
+    #[default]
+    Unknown,
+    /// It is there.
+    Present,
+    /// There is none.
+    Missing,
+    /// It has no room.
+    TooSmall,
+}
+
+/// A policy value in a device's registry.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistryEntry {
+    /// Its key.
+    pub root: Root,
+    /// Its name.
+    pub name: String,
+    /// Its data.
+    pub data: RegistryData,
+    /// Who wrote it.
+    #[serde(default)]
+    pub origin: Origin,
+}
+
+/// Data of a registry value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RegistryData {
+    /// `REG_DWORD`.
+    Number(u32),
+    /// `REG_SZ`, `REG_EXPAND_SZ`.
+    Text(String),
+}
+
+/// Who wrote a policy value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Local policy: the agent, or somebody at the machine.
+    #[default]
+    Local,
+    /// Group Policy of the domain, which comes back whatever is written over it.
+    Domain,
+}
+
+/// Why a TPM cannot be used now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TpmCause {
+    /// Something else, in words.
+    #[default]
+    Other,
+    /// Switched off, not owned, or not initialised.
+    NotInitialised,
+    /// Too many wrong answers: it opens nothing for a while.
+    LockedOut,
+    /// Windows is making it ready by itself.
+    AutoProvisioning,
 }
 
 /// The security chip of a device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Tpm {
     /// There is none, or the operating system does not show it.
+    #[default]
     Absent,
     /// It is there, but cannot be used now (reason in words: not ready, locked out).
     NotReady {
         /// Why, in words for an administrator.
+        #[serde(default)]
         reason: String,
+        /// Why, for rules.
+        #[serde(default)]
+        cause: TpmCause,
     },
     /// It is there and works.
     Ready {
         /// Maker, four letters.
+        #[serde(default)]
         manufacturer: String,
         /// Specification version, "2.0".
+        #[serde(default)]
         spec_version: String,
     },
 }
@@ -62,33 +191,56 @@ pub struct VolumeReport {
     /// The provider's name of the volume (`DeviceID`): `\\?\Volume{GUID}\` on Windows, a path on Linux.
     pub device: String,
     /// Drive letter or mount point, when there is one.
+    #[serde(default)]
     pub letter: Option<String>,
     /// What it is for.
     pub kind: VolumeKind,
     /// Label of its file system.
+    #[serde(default)]
     pub label: String,
     /// File system ("NTFS"); empty when unknown because locked.
+    #[serde(default)]
     pub file_system: String,
     /// Size in bytes.
+    #[serde(default)]
     pub size: u64,
     /// BitLocker's own id; none as long as the volume was never initialised for protection.
+    #[serde(default)]
     pub volume: Option<VolumeId>,
     /// Protection.
     pub protection: ProtectionStatus,
     /// Conversion.
     pub conversion: ConversionStatus,
     /// Share of the volume that is encrypted, in hundredths of a percent (0–10000).
+    #[serde(default)]
     pub encrypted_basis_points: u16,
     /// Encryption method in use.
+    #[serde(default)]
     pub method: EncryptionMethod,
     /// Whether it is locked.
+    #[serde(default)]
     pub lock: LockStatus,
     /// Restarts until a suspension ends; `Some(0)`: until resumed by hand; none: not suspended.
+    #[serde(default)]
     pub suspend_count: Option<u8>,
     /// Unlocks by itself when the OS volume is open. None: does not apply (OS volume).
+    #[serde(default)]
     pub auto_unlock: Option<bool>,
     /// Protectors, in the volume's order.
+    #[serde(default)]
     pub protectors: Vec<ProtectorReport>,
+    /// All sectors or those in use; none: unknown.
+    #[serde(default)]
+    pub extent: Option<EncryptionExtent>,
+    /// Hardware ids of the drive that it lies on.
+    #[serde(default)]
+    pub hardware_ids: Vec<String>,
+    /// The organisation's identifier on it.
+    #[serde(default)]
+    pub org_identifier: Option<String>,
+    /// The product that encrypts it, when that is not BitLocker.
+    #[serde(default)]
+    pub other_encryption: Option<String>,
 }
 
 /// One key protector.
@@ -100,10 +252,37 @@ pub struct ProtectorReport {
     /// Its type.
     pub kind: ProtectorType,
     /// Its friendly name.
+    #[serde(default)]
     pub name: Option<String>,
 }
 
 impl VolumeReport {
+    /// A volume that is not encrypted and of which nothing else is known.
+    #[must_use]
+    pub fn plain(device: &str, kind: VolumeKind) -> Self {
+        Self {
+            device: device.to_owned(),
+            letter: None,
+            kind,
+            label: String::new(),
+            file_system: String::new(),
+            size: 0,
+            volume: None,
+            protection: ProtectionStatus::Off,
+            conversion: ConversionStatus::FullyDecrypted,
+            encrypted_basis_points: 0,
+            method: EncryptionMethod::None,
+            lock: LockStatus::Unlocked,
+            suspend_count: None,
+            auto_unlock: None,
+            protectors: Vec::new(),
+            extent: None,
+            hardware_ids: Vec::new(),
+            org_identifier: None,
+            other_encryption: None,
+        }
+    }
+
     /// Ids of all recovery passwords.
     pub fn recovery_passwords(&self) -> impl Iterator<Item = ProtectorId> + '_ {
         self.protectors
@@ -150,6 +329,17 @@ impl VolumeReport {
     #[must_use]
     pub fn display_name(&self) -> &str {
         self.letter.as_deref().unwrap_or(&self.device)
+    }
+}
+
+impl RegistryData {
+    /// As an administrator reads it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => format!("\"{text}\""),
+        }
     }
 }
 

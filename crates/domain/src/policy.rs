@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, OsKind, VolumeReport};
 use crate::volume::{EncryptionExtent, EncryptionMethod, VolumeKind};
 
 pub use assignments::Assignments;
@@ -43,6 +43,31 @@ pub struct DriveRule {
     pub extent: EncryptionExtent,
 }
 
+/// What a policy says about passwords of one kind of drive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PasswordRule {
+    /// There must be none.
+    pub forbidden: bool,
+    /// There must be one.
+    pub required: bool,
+    /// Its complexity.
+    pub complexity: Complexity,
+    /// Its least length, in characters.
+    pub min_length: u8,
+    /// It may hold ASCII only.
+    pub ascii_only: bool,
+}
+
+fn of_data(password: &DataPassword) -> (TriState, bool, Complexity, u8, bool) {
+    (
+        password.state,
+        password.required,
+        password.complexity,
+        password.min_length,
+        false,
+    )
+}
+
 impl Policy {
     /// The rule for drives of this kind.
     #[must_use]
@@ -59,10 +84,51 @@ impl Policy {
         }
     }
 
-    /// Whether this device is managed at all: a virtual machine only when policy says so.
+    /// Whether this device is managed at all: a virtual machine or a server only when policy says so.
     #[must_use]
     pub fn manages(&self, inventory: &Inventory) -> bool {
-        !inventory.virtual_machine || self.client.manage_virtual_machines
+        let machine = !inventory.virtual_machine || self.client.manage_virtual_machines;
+        let system = inventory.os_kind != OsKind::WindowsServer || self.client.manage_servers;
+        machine && system
+    }
+
+    /// Whether policy leaves this volume alone because of the drive that it lies on.
+    #[must_use]
+    pub fn excludes(&self, volume: &VolumeReport) -> bool {
+        volume.kind == VolumeKind::Removable
+            && self
+                .removable
+                .excluded_hardware_ids
+                .split(',')
+                .map(str::trim)
+                .filter(|id| !id.is_empty())
+                .any(|id| volume.hardware_ids.iter().any(|has| has.eq_ignore_ascii_case(id)))
+    }
+
+    /// The rule on passwords of drives of this kind; FIPS mode forbids them whatever policy says.
+    #[must_use]
+    pub fn password(&self, kind: VolumeKind, inventory: &Inventory) -> PasswordRule {
+        let (state, required, complexity, min_length, ascii_only) = match kind {
+            VolumeKind::Os => {
+                let os = &self.os;
+                (
+                    os.password,
+                    false,
+                    os.password_complexity,
+                    os.password_min_length,
+                    os.password_ascii_only,
+                )
+            }
+            VolumeKind::Fixed => of_data(&self.fixed.password),
+            VolumeKind::Removable => of_data(&self.removable.password),
+        };
+        PasswordRule {
+            forbidden: state == TriState::Disabled || inventory.fips,
+            required: required && !inventory.fips,
+            complexity,
+            min_length,
+            ascii_only,
+        }
     }
 
     /// Whether data drives of this kind unlock by themselves; has no meaning for the operating system drive.

@@ -48,22 +48,24 @@ pub enum ConversionStatus {
 }
 
 /// `LockStatus`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u32)]
 pub enum LockStatus {
     /// Contents can be read.
+    #[default]
     Unlocked = 0,
     /// A key is needed.
     Locked = 1,
 }
 
 /// `EncryptionMethod`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u32)]
 pub enum EncryptionMethod {
     /// Not encrypted; as an input: what policy or the operating system says.
+    #[default]
     None = 0,
     /// AES-CBC-128 with Elephant diffuser (Windows 7).
     Aes128Diffuser = 1,

@@ -28,3 +28,9 @@ pub const MAX_CERTIFICATE_REQUEST: usize = 16 * 1024;
 pub const MAX_SEALED: usize = 256;
 /// Most restarts that a suspension may last.
 pub const MAX_SUSPEND_COUNT: u8 = 15;
+/// Groups that a machine is in.
+pub const MAX_GROUPS: usize = 1024;
+/// Policy values in a machine's registry.
+pub const MAX_REGISTRY_VALUES: usize = 512;
+/// Hardware ids of one drive.
+pub const MAX_HARDWARE_IDS: usize = 32;

@@ -4,12 +4,12 @@
 
 use std::fmt;
 
-use domain::inventory::{Inventory, Tpm, VolumeReport};
+use domain::inventory::{Inventory, RegistryData, Tpm, VolumeReport};
 use serde::de::DeserializeOwned;
 
 use crate::limits::{
-    MAX_BLOCKED, MAX_CERTIFICATE_REQUEST, MAX_DONE, MAX_PROTECTORS, MAX_SEALED, MAX_SUSPEND_COUNT, MAX_TEXT, MAX_USERS,
-    MAX_VOLUMES, MAX_WAIT_SECONDS, MAX_WORDS, METADATA_LEN,
+    MAX_BLOCKED, MAX_CERTIFICATE_REQUEST, MAX_DONE, MAX_GROUPS, MAX_HARDWARE_IDS, MAX_PROTECTORS, MAX_REGISTRY_VALUES,
+    MAX_SEALED, MAX_SUSPEND_COUNT, MAX_TEXT, MAX_USERS, MAX_VOLUMES, MAX_WAIT_SECONDS, MAX_WORDS, METADATA_LEN,
 };
 use crate::messages::{CheckInRequest, EnrolRequest, EscrowRequest, RenewRequest, WaitRequest, digest};
 use crate::sealing::SealedSecret;
@@ -176,7 +176,7 @@ impl Validate for Inventory {
         }
         match &self.tpm {
             Tpm::Absent => {}
-            Tpm::NotReady { reason } => words("inventory.tpm.reason", reason)?,
+            Tpm::NotReady { reason, .. } => words("inventory.tpm.reason", reason)?,
             Tpm::Ready {
                 manufacturer,
                 spec_version,
@@ -188,6 +188,20 @@ impl Validate for Inventory {
         at_most("inventory.users", self.users.len(), MAX_USERS)?;
         for (index, user) in self.users.iter().enumerate() {
             filled(format_args!("inventory.users[{index}]"), user)?;
+        }
+        text("inventory.domain", self.domain.as_deref().unwrap_or_default())?;
+        words("inventory.ou", self.ou.as_deref().unwrap_or_default())?;
+        at_most("inventory.groups", self.groups.len(), MAX_GROUPS)?;
+        for (index, group) in self.groups.iter().enumerate() {
+            filled(format_args!("inventory.groups[{index}]"), group)?;
+        }
+        let registry = self.registry.as_deref().unwrap_or_default();
+        at_most("inventory.registry", registry.len(), MAX_REGISTRY_VALUES)?;
+        for (index, entry) in registry.iter().enumerate() {
+            filled(format_args!("inventory.registry[{index}].name"), &entry.name)?;
+            if let RegistryData::Text(data) = &entry.data {
+                words(format_args!("inventory.registry[{index}].data"), data)?;
+            }
         }
         at_most("inventory.volumes", self.volumes.len(), MAX_VOLUMES)?;
         for (index, volume) in self.volumes.iter().enumerate() {
@@ -203,6 +217,18 @@ fn check_volume(index: usize, volume: &VolumeReport) -> Checked {
     text(at("letter"), volume.letter.as_deref().unwrap_or_default())?;
     text(at("label"), &volume.label)?;
     text(at("file_system"), &volume.file_system)?;
+    text(
+        at("org_identifier"),
+        volume.org_identifier.as_deref().unwrap_or_default(),
+    )?;
+    text(
+        at("other_encryption"),
+        volume.other_encryption.as_deref().unwrap_or_default(),
+    )?;
+    at_most(at("hardware_ids"), volume.hardware_ids.len(), MAX_HARDWARE_IDS)?;
+    for (number, id) in volume.hardware_ids.iter().enumerate() {
+        text(at(&format!("hardware_ids[{number}]")), id)?;
+    }
     // SQL integers are signed; no volume comes near.
     ensure(volume.size <= i64::MAX as u64, at("size"), "at most 2^63 - 1 bytes")?;
     ensure(

@@ -27,6 +27,7 @@ fn inventory() -> Value {
         tpm: Tpm::Absent,
         users: vec!["alice".to_owned()],
         volumes: Vec::new(),
+        ..Inventory::default()
     };
     serde_json::to_value(inventory).unwrap()
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use domain::inventory::OsKind;
 use protocol::limits::MAX_USERS;
 
 use super::bounded;
@@ -21,6 +22,7 @@ pub struct Facts {
     pub portable: bool,
     pub virtual_machine: bool,
     pub users: Vec<String>,
+    pub os_kind: OsKind,
 }
 
 impl Facts {
@@ -52,6 +54,7 @@ impl Facts {
                 .unwrap_or_else(|| is_virtual(&manufacturer, &model)),
             manufacturer: chosen(&overrides.manufacturer, manufacturer),
             model: chosen(&overrides.model, model),
+            os_kind: OsKind::Linux,
             users: overrides.users.clone().unwrap_or_else(|| people(root)),
         }
     }

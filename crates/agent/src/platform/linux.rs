@@ -177,6 +177,7 @@ impl Provider for LinuxProvider {
             Err(TpmError::Unavailable(error)) if error.kind() == std::io::ErrorKind::NotFound => inventory::Tpm::Absent,
             Err(error) => inventory::Tpm::NotReady {
                 reason: error.to_string(),
+                cause: inventory::TpmCause::default(),
             },
         }
     }

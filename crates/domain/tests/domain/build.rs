@@ -39,15 +39,14 @@ pub(crate) fn device(volumes: Vec<VolumeReport>) -> Inventory {
         tpm: tpm(),
         users: Vec::new(),
         volumes,
+        ..Inventory::default()
     }
 }
 
 /// A volume in plain text, never initialised.
 pub(crate) fn plain(device: &str, kind: VolumeKind) -> VolumeReport {
     VolumeReport {
-        device: device.to_owned(),
         letter: None,
-        kind,
         label: String::new(),
         file_system: "NTFS".to_owned(),
         size: 1 << 30,
@@ -60,6 +59,7 @@ pub(crate) fn plain(device: &str, kind: VolumeKind) -> VolumeReport {
         suspend_count: None,
         auto_unlock: (kind == VolumeKind::Fixed).then_some(false),
         protectors: Vec::new(),
+        ..VolumeReport::plain(device, kind)
     }
 }
 

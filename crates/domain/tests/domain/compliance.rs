@@ -1,7 +1,7 @@
 //! Verdicts and their codes.
 
 use domain::compliance::{Compliance, ErrorCategory, Reason, StatusCategory, Verdict, evaluate};
-use domain::inventory::{Inventory, Tpm, VolumeReport};
+use domain::inventory::{Inventory, Tpm, TpmCause, VolumeReport};
 use domain::ledger::{KeyState, ProofState};
 use domain::policy::{AutoUnlock, Encryption, OsProtector, Policy};
 use domain::volume::{ConversionStatus, EncryptionMethod, LockStatus, ProtectionStatus, ProtectorType, VolumeKind};
@@ -230,7 +230,10 @@ fn the_dashboard_says_what_and_why() {
             ErrorCategory::of(Some(&inventory), Some(&compliance)),
         )
     };
-    let not_ready = Tpm::NotReady { reason: String::new() };
+    let not_ready = Tpm::NotReady {
+        reason: String::new(),
+        cause: TpmCause::Other,
+    };
     let open = || plain("C:", VolumeKind::Os);
     let bad = StatusCategory::NonCompliant;
     assert_eq!(category(tpm(), os_volume()), (StatusCategory::Compliant, None));

@@ -1,6 +1,6 @@
 //! What a device does in each situation.
 
-use domain::inventory::{Inventory, Tpm, VolumeReport};
+use domain::inventory::{Inventory, Tpm, TpmCause, VolumeReport};
 use domain::ledger::{KeyState, Ledger, ProofState};
 use domain::plan::check::check;
 use domain::plan::{Action, Plan, RotateRequest, Situation, plan};

@@ -140,9 +140,7 @@ pub(crate) fn proof(name: KeyName, version: u32, proof: ProofState) -> ProofResu
 /// An encrypted OS volume with these recovery passwords.
 pub(crate) fn volume_report(volume_number: u128, passwords: &[u32]) -> VolumeReport {
     VolumeReport {
-        device: format!("/dev/v{volume_number}"),
         letter: Some("C:".into()),
-        kind: VolumeKind::Os,
         label: "System".into(),
         file_system: "NTFS".into(),
         size: 1 << 30,
@@ -165,6 +163,7 @@ pub(crate) fn volume_report(volume_number: u128, passwords: &[u32]) -> VolumeRep
             name: None,
         }))
         .collect(),
+        ..VolumeReport::plain(&format!("/dev/v{volume_number}"), VolumeKind::Os)
     }
 }
 
@@ -185,6 +184,7 @@ pub(crate) fn inventory(hostname: &str, users: &[&str], volumes: Vec<VolumeRepor
         },
         users: users.iter().map(|user| (*user).into()).collect(),
         volumes,
+        ..Inventory::default()
     }
 }
 

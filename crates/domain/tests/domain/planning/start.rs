@@ -119,6 +119,7 @@ fn a_tpm_that_is_not_ready_blocks_with_its_reason() {
     let mut inventory = device(vec![plain("C:", VolumeKind::Os)]);
     inventory.tpm = Tpm::NotReady {
         reason: "It is locked out.".to_owned(),
+        cause: TpmCause::Other,
     };
     let plan = planned(&require_os(), &inventory, &ledger(&[]), &online());
     assert_eq!(steps(&plan), ["add C:", "escrow C: *"]);

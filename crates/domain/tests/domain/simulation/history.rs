@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::ids::{ProtectorId, VolumeId};
-use domain::inventory::Tpm;
+use domain::inventory::{Tpm, TpmCause};
 use domain::ledger::{KeyRecord, KeyState, Ledger, ProofState};
 use domain::policy::{AutoUnlock, Encryption, OsProtector, Policy};
 use domain::time::Timestamp;
@@ -211,7 +211,7 @@ fn chip() -> impl Strategy<Value = Tpm> {
     prop_oneof![
         4 => Just(tpm()),
         1 => Just(Tpm::Absent),
-        1 => Just(Tpm::NotReady { reason: "It is locked out.".to_owned() }),
+        1 => Just(Tpm::NotReady { reason: "It is locked out.".to_owned(), cause: TpmCause::LockedOut }),
     ]
 }
 

@@ -136,7 +136,7 @@ fn machine(detail: &DeviceDetail) -> Vec<Fact> {
 fn tpm(inventory: &Inventory) -> String {
     match &inventory.tpm {
         Tpm::Absent => "None".to_owned(),
-        Tpm::NotReady { reason } => format!("Not ready: {reason}"),
+        Tpm::NotReady { reason, .. } => format!("Not ready: {reason}"),
         Tpm::Ready {
             manufacturer,
             spec_version,

@@ -145,9 +145,7 @@ pub(crate) fn inventory(users: &[&str], volume: &Volume, protectors: &[domain::i
         tpm: Tpm::Absent,
         users: users.iter().map(|user| (*user).to_owned()).collect(),
         volumes: vec![VolumeReport {
-            device: "/dev/sdb1".to_owned(),
             letter: Some("D:".to_owned()),
-            kind: VolumeKind::Fixed,
             label: "Data".to_owned(),
             file_system: "NTFS".to_owned(),
             size: 8 << 20,
@@ -167,6 +165,8 @@ pub(crate) fn inventory(users: &[&str], volume: &Volume, protectors: &[domain::i
                     name: None,
                 })
                 .collect(),
+            ..VolumeReport::plain("/dev/sdb1", VolumeKind::Fixed)
         }],
+        ..Inventory::default()
     }
 }
