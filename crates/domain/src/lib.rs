@@ -11,5 +11,6 @@ pub mod inventory;
 pub mod ledger;
 pub mod plan;
 pub mod policy;
+pub mod preview;
 pub mod time;
 pub mod volume;
