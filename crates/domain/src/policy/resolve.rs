@@ -229,6 +229,33 @@ impl Targeting {
         }
     }
 
+    /// The same with another text of a policy, or with a policy more; for a preview.
+    #[must_use]
+    pub fn with_policy(mut self, policy: PolicySource) -> Self {
+        match self.policies.iter_mut().find(|p| p.id == policy.id) {
+            Some(place) => *place = policy,
+            None => self.policies.push(policy),
+        }
+        self
+    }
+
+    /// The same with another form of a deployment, or with a deployment more; for a preview.
+    ///
+    /// # Errors
+    /// When its policy or its collection is not there.
+    pub fn with_deployment(self, deployment: Deployment) -> Result<Self, Vec<TargetingError>> {
+        let others = self.deployments.into_iter().map(|ranked| ranked.deployment);
+        let mut deployments: Vec<Deployment> = others.filter(|d| d.id != deployment.id).collect();
+        deployments.push(deployment);
+        Self::new(self.collections, self.policies, deployments)
+    }
+
+    /// Its policies.
+    #[must_use]
+    pub fn policies(&self) -> &[PolicySource] {
+        &self.policies
+    }
+
     /// Its collections.
     #[must_use]
     pub fn collections(&self) -> &Collections {

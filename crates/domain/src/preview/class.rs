@@ -45,11 +45,21 @@ impl Class {
             tpm,
             users: _,
             volumes,
+            os_kind,
+            join,
+            domain: _,
+            ou: _,
+            groups: _,
+            fips,
+            system_partition,
+            co_managed,
+            registry,
         } = inventory;
         (os_version, portable, virtual_machine, volumes.len()).hash(self);
+        (os_kind, join, fips, system_partition, co_managed, registry).hash(self);
         match tpm {
             Tpm::Absent => 0u8.hash(self),
-            Tpm::NotReady { reason: _ } => 1u8.hash(self),
+            Tpm::NotReady { reason: _, cause } => (1u8, cause).hash(self),
             Tpm::Ready {
                 manufacturer: _,
                 spec_version,
@@ -79,12 +89,17 @@ impl Class {
             suspend_count,
             auto_unlock,
             protectors,
+            extent,
+            hardware_ids,
+            org_identifier,
+            other_encryption,
         } = report;
         // Ids stand for themselves only in so far as two are the same.
         let first = all.iter().position(|v| v.device == *device);
         let first_id = volume.and_then(|id| all.iter().position(|v| v.volume == Some(id)));
         (first, first_id, kind, file_system, protection, conversion).hash(self);
         (method, lock, suspend_count, auto_unlock, protectors.len()).hash(self);
+        (extent, hardware_ids, org_identifier, other_encryption).hash(self);
         for protector in protectors {
             self.protector(protector, *volume, all, ledger, now);
         }

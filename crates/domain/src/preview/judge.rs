@@ -54,7 +54,7 @@ pub(super) fn unchanged(policy: &Policy, device: &StoredDevice) -> Outcome {
 pub(super) fn changed(present: &Policy, proposed: &Policy, device: &StoredDevice) -> Outcome {
     let under = |policy| Under::look(policy, device);
     let (now, then) = (under(present), under(proposed));
-    let new = |does: fn(&Under<'_>, &str) -> bool| {
+    let new = |does: &dyn Fn(&Under<'_>, &str) -> bool| {
         let volumes = device.inventory.volumes.iter();
         let count = volumes
             .filter(|v| does(&then, &v.device) && !does(&now, &v.device))
@@ -64,10 +64,10 @@ pub(super) fn changed(present: &Policy, proposed: &Policy, device: &StoredDevice
     Outcome {
         now: now.compliance.verdict,
         then: then.compliance.verdict,
-        encrypt: new(Under::encrypts),
-        decrypt: new(Under::decrypts),
-        reencrypt: new(Under::encrypts_anew),
-        held_back: new(Under::is_held_back) > 0,
+        encrypt: new(&|under, volume| under.encrypts(volume)),
+        decrypt: new(&|under, volume| under.decrypts(volume)),
+        reencrypt: new(&|under, volume| under.encrypts_anew(volume)),
+        held_back: new(&|under, volume| under.is_held_back(volume)) > 0,
     }
 }
 

@@ -146,7 +146,7 @@ impl Collections {
         membership
     }
 
-    pub(in crate::policy) fn index(&self, id: &CollectionId) -> Option<usize> {
+    pub(crate) fn index(&self, id: &CollectionId) -> Option<usize> {
         self.by_id.get(id).copied()
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::device::{DeviceFacts, TpmState};
 use super::names::or_list;
 use super::text::{DistinguishedName, OsVersion, matches_pattern, same_text};
+use crate::inventory::{Join, OsKind};
 
 /// A condition on a device. Patterns know `*` and `?`; upper and lower case never matters.
 ///
@@ -21,6 +22,12 @@ pub enum Rule {
     Os(String),
     /// Version of the operating system.
     OsVersion(VersionRange),
+    /// Kind of operating system: `windows_client`, `windows_server`, `linux`, `other`.
+    Kind(OsKind),
+    /// How the machine belongs to its organisation: `workgroup`, `domain`, `entra`, `hybrid`.
+    Join(Join),
+    /// Name of the domain, a pattern.
+    Domain(String),
     /// Maker of the machine, a pattern.
     Manufacturer(String),
     /// Model of the machine, a pattern.
@@ -37,6 +44,8 @@ pub enum Rule {
     Tpm(TpmState),
     /// A virtual machine, or not one.
     Virtual(bool),
+    /// Another product manages BitLocker on it as well, or not.
+    CoManaged(bool),
     /// All of these; of none, true.
     All(Vec<Rule>),
     /// At least one of these; of none, false.
@@ -45,7 +54,8 @@ pub enum Rule {
     Not(Box<Rule>),
 }
 
-/// Versions from one (included) up to another (not included). A device whose version is no number matches no range.
+/// Versions from one (included) up to another (not included). A device whose version is no number is in none
+/// that has an end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VersionRange {
@@ -78,7 +88,12 @@ impl Rule {
             Self::OsVersion(range) => range.contains(&inventory.os_version),
             Self::Manufacturer(pattern) => matches_pattern(pattern, &inventory.manufacturer),
             Self::Model(pattern) => matches_pattern(pattern, &inventory.model),
-            Self::Ou(_) | Self::Group(_) => false,
+            Self::Kind(kind) => *kind == inventory.os_kind,
+            Self::Join(join) => *join == inventory.join,
+            Self::Domain(pattern) => inventory.domain.as_deref().is_some_and(|d| matches_pattern(pattern, d)),
+            Self::Ou(place) => inventory.ou.as_deref().is_some_and(|ou| place.contains(ou)),
+            Self::Group(pattern) => inventory.groups.iter().any(|group| matches_pattern(pattern, group)),
+            Self::CoManaged(wanted) => *wanted == inventory.co_managed,
             Self::Tag(tag) => device.tags.iter().any(|t| same_text(tag, t)),
             Self::Chassis(chassis) => (*chassis == Chassis::Portable) == inventory.portable,
             Self::Tpm(state) => *state == TpmState::of(&inventory.tpm),
@@ -110,6 +125,11 @@ impl fmt::Display for Rule {
             Self::Name(pattern) => write!(f, "name is {pattern}"),
             Self::Os(pattern) => write!(f, "operating system is {pattern}"),
             Self::OsVersion(range) => write!(f, "version is {range}"),
+            Self::Kind(kind) => write!(f, "operating system is a {}", kind_words(*kind)),
+            Self::Join(join) => write!(f, "is joined to {}", join_words(*join)),
+            Self::Domain(pattern) => write!(f, "domain is {pattern}"),
+            Self::CoManaged(true) => f.write_str("is managed by another product too"),
+            Self::CoManaged(false) => f.write_str("is not managed by another product"),
             Self::Manufacturer(pattern) => write!(f, "manufacturer is {pattern}"),
             Self::Model(pattern) => write!(f, "model is {pattern}"),
             Self::Ou(place) => write!(f, "is in {place}"),
@@ -126,6 +146,26 @@ impl fmt::Display for Rule {
             Self::Any(rules) => bracketed(f, rules, " or "),
             Self::Not(rule) => write!(f, "not ({rule})"),
         }
+    }
+}
+
+fn kind_words(kind: OsKind) -> &'static str {
+    match kind {
+        OsKind::Unknown => "kind that was not reported",
+        OsKind::WindowsClient => "Windows client",
+        OsKind::WindowsServer => "Windows server",
+        OsKind::Linux => "Linux",
+        OsKind::Other => "kind of its own",
+    }
+}
+
+fn join_words(join: Join) -> &'static str {
+    match join {
+        Join::Unknown => "nobody knows what",
+        Join::Workgroup => "no domain",
+        Join::Domain => "a domain",
+        Join::Entra => "Entra",
+        Join::Hybrid => "a domain and Entra",
     }
 }
 
