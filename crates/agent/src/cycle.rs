@@ -257,6 +257,8 @@ impl Agent {
             server_reachable: true,
             pin_available: self.pin.available(),
             rotate: rotate.iter().map(|(_, wish)| wish.clone()).collect(),
+            now: self.clock.now(),
+            ..Situation::default()
         };
         let policy = self.memory.policy.as_ref().map(|(_, policy)| policy.clone());
         let plan = domain::plan::plan(&policy.unwrap_or_default(), &seen.inventory, ledger, &situation);
@@ -291,10 +293,13 @@ impl Agent {
     /// Trusts no plan that an independent checker finds fault with.
     fn check_plan(&self, plan: &Plan, seen: &Observation, ledger: &Ledger) -> Result<(), AgentError> {
         let policy = self.memory.policy.as_ref().map(|(_, policy)| policy.clone());
-        domain::plan::check::check(plan, &seen.inventory, ledger, &policy.unwrap_or_default()).map_err(|breaches| {
-            let breaches: Vec<String> = breaches.iter().map(ToString::to_string).collect();
-            AgentError::UnsafePlan(breaches.join("; "))
-        })
+        let situation = Situation::default();
+        domain::plan::check::check(plan, &seen.inventory, ledger, &policy.unwrap_or_default(), &situation).map_err(
+            |breaches| {
+                let breaches: Vec<String> = breaches.iter().map(ToString::to_string).collect();
+                AgentError::UnsafePlan(breaches.join("; "))
+            },
+        )
     }
 
     /// A rotation is done when none of the passwords that it named is left on a volume that is there to be looked at.

@@ -65,7 +65,7 @@ impl Scene {
     async fn execute(&self, actions: &[Action], ledger: &Ledger) -> Result<(), ExecuteError> {
         let plan = Plan {
             actions: actions.to_vec(),
-            blocked: Vec::new(),
+            ..Plan::default()
         };
         Executor {
             provider: &SharedProvider::new(Box::new(self.volumes.clone())),

@@ -2,40 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ProtectorId, VolumeId};
+use crate::exemption;
+use crate::ids::ProtectorId;
 use crate::inventory::Inventory;
 use crate::ledger::Ledger;
-use crate::policy::Policy;
+use crate::policy::{Policy, WantedValue};
 use crate::volume::{EncryptionExtent, EncryptionMethod};
 
 pub mod check;
 
+pub use prompt::{Contact, Prompt, Question};
+pub use situation::{Detected, Maintenance, Power, RotateRequest, Situation};
+
 mod auto_unlock;
 mod decide;
+mod gates;
 mod keys;
+mod passwords;
+mod prompt;
+mod situation;
 mod start_up;
-
-/// What else matters at the moment of planning.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Situation {
-    /// The server answered just now: escrow can work. Without it nothing that needs escrow starts.
-    pub server_reachable: bool,
-    /// A PIN that the user has chosen is at hand (for TPM+PIN); the plan never carries the PIN itself.
-    pub pin_available: bool,
-    /// Rotations that the server asked for. Only the recovery passwords that a request names are replaced, so that a
-    /// request which was carried out asks for nothing more.
-    pub rotate: Vec<RotateRequest>,
-}
-
-/// The server's wish to have recovery passwords replaced, disclosed or not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RotateRequest {
-    /// Only this volume; none: every volume of the device.
-    pub volume: Option<VolumeId>,
-    /// Replace the passwords that the server held when it asked: newer ones already satisfy the request.
-    pub protectors: Vec<ProtectorId>,
-}
 
 /// One step. The executor carries the steps out in order; after a step that fails, no later step of the same volume is
 /// carried out. Steps of other volumes do not depend on it: where they seem to (a data volume's automatic unlocking
@@ -114,6 +100,16 @@ pub enum Action {
         /// The provider's name of the volume.
         device: String,
     },
+    /// `ProtectKeyWithPassphrase`; the executor takes the password from the situation's source.
+    AddPassphrase {
+        /// The provider's name of the volume.
+        device: String,
+    },
+    /// Writes policy values into the device's registry, which Windows reads. Concerns no volume.
+    WriteSettings {
+        /// What is written.
+        values: Vec<WantedValue>,
+    },
 }
 
 /// What is to be done now, and what stands in the way of more.
@@ -123,6 +119,15 @@ pub struct Plan {
     pub actions: Vec<Action>,
     /// What could not be planned and why, in words for an administrator.
     pub blocked: Vec<Blocked>,
+    /// What the user is to be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Prompt>,
+    /// What an administrator may want to know besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// How soon to look again, in minutes, when nothing happens before.
+    #[serde(default)]
+    pub next_check_minutes: u32,
 }
 
 /// Something that policy wants and that cannot be done now.
@@ -144,24 +149,39 @@ pub struct Blocked {
 /// | suspended for ever | `EnableKeyProtectors`, once a recovery password is held; a suspension counted in restarts is left |
 /// | encryption paused | `ResumeConversion`, once a recovery password is held |
 /// | must not be encrypted | `Decrypt`; data volumes let go of the operating system volume first |
+/// | weaker method, and policy wants such drives encrypted anew | `Decrypt`, then as above |
+/// | no TPM that can be used, and policy allows that | password, once the user has chosen one |
+/// | all users exempt; another product manages the device too | keys are kept safe, nothing else |
+/// | put off, outside maintenance, battery low, restart pending | keys are made and stored; no conversion starts |
+/// | registry values differ | `WriteSettings`, but for those of the domain's Group Policy |
 /// | locked | nothing, and a note |
 /// | server not reachable | nothing that needs escrow, no deletion |
 #[must_use]
 pub fn plan(policy: &Policy, inventory: &Inventory, ledger: &Ledger, situation: &Situation) -> Plan {
+    let next_check_minutes = policy.client.check_interval_minutes;
     if !policy.manages(inventory) {
-        return Plan::default();
+        return Plan {
+            next_check_minutes,
+            ..Plan::default()
+        };
     }
-    decide::Decision {
+    let enforcement = exemption::enforcement(policy, &inventory.users, &situation.exemptions, situation.now);
+    let plan = decide::Decision {
         policy,
         inventory,
         ledger,
         situation,
+        enforcement,
     }
-    .plan()
+    .plan();
+    Plan {
+        next_check_minutes,
+        ..plan
+    }
 }
 
 impl Action {
-    /// The provider's name of the volume that the step concerns.
+    /// The provider's name of the volume that the step concerns; empty when it concerns none.
     #[must_use]
     pub fn device(&self) -> &str {
         match self {
@@ -175,7 +195,9 @@ impl Action {
             | Self::ResumeConversion { device }
             | Self::EnableProtectors { device, .. }
             | Self::DeleteProtector { device, .. }
+            | Self::AddPassphrase { device }
             | Self::Decrypt { device } => device,
+            Self::WriteSettings { .. } => "",
         }
     }
 }

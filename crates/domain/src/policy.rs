@@ -17,6 +17,7 @@ pub use reference::{
     Choice, Cmdlet, CmdletValue, Csp, Encoding, Grade, RegistryValue, Root, Section, Setting, SettingKind, reference,
     setting,
 };
+pub use registry::{Conflict, Differences, WantedValue, compare_registry, wanted_values};
 pub use validate::FieldError;
 pub use values::{
     AutoUnlock, CoManaged, Complexity, ContactMethod, Encryption, OsProtector, PrebootMessage, RecoveryInfo, TriState,
@@ -29,6 +30,7 @@ pub mod targeting;
 mod assignments;
 mod model;
 mod reference;
+mod registry;
 mod validate;
 mod values;
 

@@ -31,6 +31,9 @@ pub(super) fn act(
     acknowledged: &Acknowledged,
     pin: Option<Zeroizing<String>>,
 ) -> Result<(), StepError> {
+    if matches!(action, Action::WriteSettings { .. }) {
+        return Err(StepError::Refused("this system has no registry to write settings to"));
+    }
     let mut volume = provider.volume(action.device())?;
     let volume = &mut *volume;
     match action {
@@ -80,6 +83,9 @@ pub(super) fn act(
             }
         }
         Action::Decrypt { .. } => volume.decrypt()?,
+        Action::AddPassphrase { .. } => return Err(StepError::Refused("nobody can be asked for a password here")),
+        // Refused above.
+        Action::WriteSettings { .. } => {}
     }
     Ok(())
 }
@@ -177,5 +183,7 @@ pub(super) fn name(action: &Action) -> &'static str {
         Action::EnableProtectors { .. } => "enable_protectors",
         Action::DeleteProtector { .. } => "delete_protector",
         Action::Decrypt { .. } => "decrypt",
+        Action::AddPassphrase { .. } => "add_passphrase",
+        Action::WriteSettings { .. } => "write_settings",
     }
 }

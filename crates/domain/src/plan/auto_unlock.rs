@@ -21,7 +21,7 @@ pub(super) struct OsDrive {
 
 impl OsDrive {
     pub(super) fn look(decision: &Decision<'_>, os: &[Steps<'_>]) -> Self {
-        let wanted = decision.policy.os.encryption;
+        let wanted = decision.rule(VolumeKind::Os);
         let protected =
             |v: &VolumeReport| v.conversion == ConversionStatus::FullyEncrypted && v.protection == ProtectionStatus::On;
         let safe = wanted != Encryption::Forbid && os.first().is_some_and(|s| protected(s.volume));

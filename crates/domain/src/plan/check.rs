@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::Plan;
+use super::{Plan, Situation};
 use crate::inventory::Inventory;
 use crate::ledger::Ledger;
 use crate::policy::Policy;
@@ -82,6 +82,20 @@ pub enum Rule {
     NotSuspended,
     /// The volume is decrypted already, or being so.
     NothingToDecrypt,
+    /// All users of the device are exempt.
+    Exempt,
+    /// Another product manages the device too, and policy leaves it to that.
+    StandsBack,
+    /// Policy leaves this drive alone.
+    Excluded,
+    /// Another product encrypts the volume.
+    OtherEncryption,
+    /// Policy, or FIPS mode, forbids passwords (`FVE_E_POLICY_PASSPHRASE_NOT_ALLOWED`, `FVE_E_FIPS_PREVENTS_PASSPHRASE`).
+    PasswordForbidden,
+    /// Group Policy of the domain says otherwise, and would write it back.
+    GroupPolicy,
+    /// The device has no registry, or the value is not one that policy wants.
+    UnknownSetting,
 }
 
 /// Carries the plan out on a model and reports each step that breaks a rule. Escrows are taken to succeed, as the executor
@@ -89,8 +103,14 @@ pub enum Rule {
 ///
 /// # Errors
 /// All breaches, in the plan's order; a step that breaks a rule is not carried out on the model.
-pub fn check(plan: &Plan, inventory: &Inventory, ledger: &Ledger, policy: &Policy) -> Result<(), Vec<Breach>> {
-    let mut device = model::Device::new(inventory, ledger, policy);
+pub fn check(
+    plan: &Plan,
+    inventory: &Inventory,
+    ledger: &Ledger,
+    policy: &Policy,
+    situation: &Situation,
+) -> Result<(), Vec<Breach>> {
+    let mut device = model::Device::new(inventory, ledger, policy, situation);
     let breaches: Vec<Breach> = plan
         .actions
         .iter()
@@ -140,6 +160,13 @@ impl Rule {
             Self::NothingPaused => "no conversion stands still",
             Self::NotSuspended => "protection is not suspended until resumed",
             Self::NothingToDecrypt => "the volume is decrypted, or being decrypted, already",
+            Self::Exempt => "all users of the device are exempt",
+            Self::StandsBack => "another product manages the device",
+            Self::Excluded => "policy leaves this drive alone",
+            Self::OtherEncryption => "another product encrypts the volume",
+            Self::PasswordForbidden => "passwords are forbidden",
+            Self::GroupPolicy => "Group Policy of the domain says otherwise",
+            Self::UnknownSetting => "policy does not want this value in the registry",
         }
     }
 }

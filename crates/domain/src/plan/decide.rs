@@ -2,10 +2,12 @@
 
 use super::auto_unlock::{self, OsDrive};
 use super::keys::{self, KeySteps};
-use super::{Action, Blocked, Plan, Situation, start_up};
-use crate::inventory::{Inventory, VolumeReport};
+use super::{Action, Blocked, Plan, Question, Situation, passwords, start_up};
+use crate::exemption::{self, Enforcement};
+use crate::inventory::{Inventory, Tpm, VolumeReport};
 use crate::ledger::Ledger;
-use crate::policy::{Encryption, Policy};
+use crate::policy::{Client, CoManaged, Encryption, Policy, WeakCipher, compare_registry};
+use crate::time::Timestamp;
 use crate::volume::{ConversionStatus, EncryptionMethod, VolumeKind};
 
 /// All that a decision is made from.
@@ -14,6 +16,7 @@ pub(super) struct Decision<'a> {
     pub(super) inventory: &'a Inventory,
     pub(super) ledger: &'a Ledger,
     pub(super) situation: &'a Situation,
+    pub(super) enforcement: Enforcement,
 }
 
 /// The part of the plan that concerns one volume.
@@ -21,6 +24,8 @@ pub(super) struct Steps<'a> {
     pub(super) volume: &'a VolumeReport,
     pub(super) actions: Vec<Action>,
     pub(super) blocked: Vec<String>,
+    /// What the user has to be asked before this volume can go on.
+    pub(super) question: Option<Question>,
 }
 
 impl Decision<'_> {
@@ -35,16 +40,21 @@ impl Decision<'_> {
         let data: Vec<Steps<'_>> = data_volumes.into_iter().map(|v| self.volume(v, os_drive)).collect();
 
         // Data volumes let go of the operating system volume before that is decrypted.
-        let decrypts_os = self.policy.os.encryption == Encryption::Forbid;
-        if decrypts_os {
-            for steps in &mut os {
-                auto_unlock::wait_for_data_volumes(steps, &data);
-            }
+        for steps in &mut os {
+            auto_unlock::wait_for_data_volumes(steps, &data);
         }
+        let decrypts_os = self.rule(VolumeKind::Os) == Encryption::Forbid;
         let (first, second) = if decrypts_os { (data, os) } else { (os, data) };
         let mut plan = Plan::default();
+        self.settings(&mut plan);
         for steps in first.into_iter().chain(second) {
             let device = &steps.volume.device;
+            let asked = steps.question.or_else(|| self.consent(steps.volume, &steps.actions));
+            if plan.prompt.is_none()
+                && let Some(question) = asked
+            {
+                plan.prompt = Some(self.ask(question, self.postponable(steps.volume)));
+            }
             plan.actions.extend(steps.actions);
             plan.blocked.extend(steps.blocked.into_iter().map(|reason| Blocked {
                 device: device.clone(),
@@ -59,8 +69,12 @@ impl Decision<'_> {
             volume,
             actions: Vec::new(),
             blocked: Vec::new(),
+            question: None,
         };
-        let rule = self.policy.rule(volume.kind).encryption;
+        let rule = self.rule(volume.kind);
+        if self.policy.excludes(volume) {
+            return steps;
+        }
         if !volume.is_readable() {
             if rule != Encryption::NotConfigured || volume.kind != VolumeKind::Removable {
                 steps.blocked("It is locked: nothing can be done before somebody unlocks it.");
@@ -77,6 +91,100 @@ impl Decision<'_> {
         steps
     }
 
+    /// What policy asks of drives of this kind on this device now.
+    pub(super) fn rule(&self, kind: VolumeKind) -> Encryption {
+        let wanted = self.policy.rule(kind).encryption;
+        let exempt = self.enforcement.is_exempt() && wanted == Encryption::Require;
+        if exempt || self.stands_back() {
+            Encryption::NotConfigured
+        } else {
+            wanted
+        }
+    }
+
+    fn stands_back(&self) -> bool {
+        self.inventory.co_managed && self.policy.client.co_managed == CoManaged::StandBack
+    }
+
+    /// Tells Windows, and an administrator what it cannot be told.
+    fn settings(&self, plan: &mut Plan) {
+        let client = &self.policy.client;
+        if self.stands_back() {
+            plan.notes.push(
+                "Another product manages BitLocker on this device; keys are stored, nothing else is done.".to_owned(),
+            );
+        } else {
+            let differences = compare_registry(self.policy, self.inventory);
+            plan.blocked
+                .extend(differences.conflicts.iter().map(|conflict| Blocked {
+                    device: String::new(),
+                    reason: conflict.sentence(),
+                }));
+            if !differences.write.is_empty() {
+                plan.actions.push(Action::WriteSettings {
+                    values: differences.write,
+                });
+            }
+        }
+        match self.enforcement {
+            Enforcement::Exempt { until: None } => plan.notes.push("All users of the device are exempt.".to_owned()),
+            Enforcement::Exempt { until: Some(until) } => plan
+                .notes
+                .push(format!("All users of the device are exempt until {}.", until.date())),
+            Enforcement::Pending => plan
+                .notes
+                .push("A user's exemption waits for a decision; until then encryption is asked for.".to_owned()),
+            Enforcement::Enforced | Enforcement::NotEnforced => {}
+        }
+        if client.allow_plaintext_storage {
+            plan.notes.push(
+                "client.allow_plaintext_storage has no effect: secrets are sealed before they leave the device."
+                    .to_owned(),
+            );
+        }
+        // These have a node for device management, and no registry value that is documented.
+        let plain = Client::default();
+        let by_mdm_only = [
+            (
+                "setup.warn_other_encryption",
+                client.warn_other_encryption != plain.warn_other_encryption,
+            ),
+            (
+                "os.standard_user_encryption",
+                client.standard_user_encryption != plain.standard_user_encryption,
+            ),
+            (
+                "client.recovery_password_rotation",
+                client.recovery_password_rotation != plain.recovery_password_rotation,
+            ),
+        ];
+        for (id, _) in by_mdm_only.into_iter().filter(|(_, differs)| *differs) {
+            plan.notes.push(format!(
+                "{id} reaches Windows by device management only: export it as a CSP."
+            ));
+        }
+    }
+
+    /// Encryption of a drive with the user's files begins: they are asked, where they may still say "later".
+    fn consent(&self, volume: &VolumeReport, actions: &[Action]) -> Option<Question> {
+        let begins = volume.conversion == ConversionStatus::FullyDecrypted
+            && actions.iter().any(|action| matches!(action, Action::Encrypt { .. }));
+        let asks = begins && self.situation.user_present && self.postponable(volume).is_some();
+        asks.then(|| Question::Encryption {
+            device: volume.device.clone(),
+        })
+    }
+
+    /// Until when the user may still put the volume off.
+    fn postponable(&self, volume: &VolumeReport) -> Option<Timestamp> {
+        let kind = volume.kind;
+        // Without an end, the longest postponement counts from now.
+        let latest = self
+            .latest_start(&volume.device, kind)
+            .or_else(|| exemption::latest_start(self.policy, Some(self.situation.now), None))?;
+        (self.situation.now < latest).then_some(latest)
+    }
+
     /// The volume must be encrypted and protected.
     fn require(&self, steps: &mut Steps<'_>, os_drive: OsDrive) {
         let keys = keys::plan(self, steps, true);
@@ -86,11 +194,34 @@ impl Decision<'_> {
         } else if steps.volume.kind == VolumeKind::Os {
             start_up::plan(self, steps)
         } else {
-            auto_unlock::plan(self, steps, &keys, os_drive)
+            let mut start = auto_unlock::plan(self, steps, &keys, os_drive);
+            start.as_policy_wants &= passwords::of_data_drive(self, steps);
+            start
         };
         self.convert(steps, &keys, usable);
         self.resume_protection(steps, usable);
-        self.note_method(steps);
+        let opens = self.opens_without_password(steps, usable);
+        passwords::remove_forbidden(self, steps, keys.held, opens);
+        self.weak_method(steps, &keys);
+    }
+
+    /// Whether something other than a password or recovery opens the volume day by day, after the steps so far.
+    fn opens_without_password(&self, steps: &Steps<'_>, start: start_up::Start) -> bool {
+        match steps.volume.kind {
+            VolumeKind::Os => {
+                let tpm = matches!(self.inventory.tpm, Tpm::Ready { .. });
+                start.as_policy_wants && tpm
+            }
+            VolumeKind::Fixed | VolumeKind::Removable => {
+                let kept = steps.volume.auto_unlock == Some(true)
+                    && !steps
+                        .actions
+                        .iter()
+                        .any(|a| matches!(a, Action::RemoveAutoUnlock { .. }));
+                let added = steps.actions.iter().any(|a| matches!(a, Action::AddAutoUnlock { .. }));
+                kept || added
+            }
+        }
     }
 
     fn convert(&self, steps: &mut Steps<'_>, keys: &KeySteps, start: start_up::Start) {
@@ -100,16 +231,31 @@ impl Decision<'_> {
         let volume = steps.volume;
         match volume.conversion {
             ConversionStatus::FullyDecrypted if start.as_policy_wants => {
-                self.encrypt(steps, self.policy.rule(volume.kind).method);
+                if self.may_begin(steps) {
+                    self.encrypt(steps, self.policy.rule(volume.kind).method);
+                }
             }
+            // It is decrypted on purpose, to be encrypted anew.
+            ConversionStatus::DecryptionInProgress if self.encrypts_anew(volume) => {}
+            ConversionStatus::DecryptionPaused if self.encrypts_anew(volume) => self.resume_conversion(steps),
             // `Encrypt` ends a decryption that goes on; the method cannot change half-way.
             ConversionStatus::DecryptionInProgress | ConversionStatus::DecryptionPaused if start.somehow => {
-                self.encrypt(steps, volume.method);
+                if self.may_convert(steps) {
+                    self.encrypt(steps, volume.method);
+                }
             }
-            ConversionStatus::EncryptionPaused => steps.push(Action::ResumeConversion {
-                device: volume.device.clone(),
-            }),
+            ConversionStatus::EncryptionPaused => self.resume_conversion(steps),
             _ => {}
+        }
+    }
+
+    fn resume_conversion(&self, steps: &mut Steps<'_>) {
+        if !self.policy.client.resume_forgotten {
+            steps.blocked("Its conversion is paused, and policy leaves that to people.");
+        } else if self.may_convert(steps) {
+            steps.push(Action::ResumeConversion {
+                device: steps.volume.device.clone(),
+            });
         }
     }
 
@@ -128,6 +274,9 @@ impl Decision<'_> {
 
     fn resume_protection(&self, steps: &mut Steps<'_>, start: start_up::Start) {
         match steps.volume.suspension() {
+            Some(0) if !self.policy.client.resume_forgotten => {
+                steps.blocked("Protection is suspended until somebody resumes it, and policy leaves that to people.");
+            }
             Some(0) if start.somehow => steps.push(Action::EnableProtectors {
                 device: steps.volume.device.clone(),
                 after_escrow: self.policy.client.escrow,
@@ -141,16 +290,34 @@ impl Decision<'_> {
         }
     }
 
-    /// Existing drives are never encrypted anew: compliance reports them, and so does this note.
-    fn note_method(&self, steps: &mut Steps<'_>) {
-        let wanted = self.policy.rule(steps.volume.kind).method;
-        let present = steps.volume.method;
-        if steps.volume.is_encrypted_at_all() && !present.satisfies(wanted) {
-            steps.blocked(format!(
-                "It is encrypted with {}, policy asks for {}; an encrypted drive is not encrypted anew.",
-                present.name(),
-                wanted.name()
-            ));
+    /// Whether the volume's method is weaker than policy asks for, and policy wants such drives encrypted anew.
+    fn encrypts_anew(&self, volume: &VolumeReport) -> bool {
+        self.policy.setup.reencrypt == WeakCipher::Reencrypt
+            && self.policy.rule(volume.kind).method.can_be_written()
+            && !volume.method.satisfies(self.policy.rule(volume.kind).method)
+    }
+
+    /// A drive with a weaker method is reported, or decrypted to be encrypted anew where policy asks for that.
+    fn weak_method(&self, steps: &mut Steps<'_>, keys: &KeySteps) {
+        let volume = steps.volume;
+        let wanted = self.policy.rule(volume.kind).method;
+        if !volume.is_encrypted_at_all() || volume.method.satisfies(wanted) {
+            return;
+        }
+        let what = format!(
+            "It is encrypted with {}, policy asks for {}",
+            volume.method.name(),
+            wanted.name()
+        );
+        if !self.encrypts_anew(volume) {
+            steps.blocked(format!("{what}; an encrypted drive is not encrypted anew."));
+        } else if volume.conversion != ConversionStatus::FullyEncrypted {
+            steps.blocked(format!("{what}; it is encrypted anew once its conversion is over."));
+        } else if keys.held && self.may_convert(steps) {
+            steps.blocked(format!("{what}; it is decrypted, and then encrypted anew."));
+            steps.push(Action::Decrypt {
+                device: volume.device.clone(),
+            });
         }
     }
 
@@ -172,10 +339,13 @@ impl Decision<'_> {
         let device = steps.volume.device.clone();
         match steps.volume.conversion {
             ConversionStatus::FullyDecrypted | ConversionStatus::DecryptionInProgress => {}
-            ConversionStatus::DecryptionPaused => steps.push(Action::ResumeConversion { device }),
+            ConversionStatus::DecryptionPaused => self.resume_conversion(steps),
             ConversionStatus::FullyEncrypted
             | ConversionStatus::EncryptionInProgress
             | ConversionStatus::EncryptionPaused => {
+                if !self.may_convert(steps) {
+                    return;
+                }
                 let keys = KeySteps {
                     held: keys::held_now(self, steps.volume),
                 };

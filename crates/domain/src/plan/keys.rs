@@ -1,5 +1,7 @@
 //! Recovery passwords: what to store, what to add, what to replace.
 
+use std::time::Duration;
+
 use super::Action;
 use super::decide::{Decision, Steps};
 use crate::ids::ProtectorId;
@@ -64,7 +66,12 @@ impl Keys {
             let exposed = entry.state == KeyState::Disclosed && decision.policy.client.rotate_after_disclosure;
             let stale = entry.state == KeyState::Superseded;
             let failed = entry.proof == ProofState::Failed;
-            if asked || exposed || stale || failed {
+            let client = &decision.policy.client;
+            let used = client.rotate_after_use && decision.situation.used.contains(&protector);
+            let age = decision.situation.now.since(entry.escrowed_at);
+            let days = u64::from(client.rotate_max_age_days);
+            let too_old = days > 0 && age > Duration::from_secs(days * 24 * 60 * 60);
+            if asked || exposed || stale || failed || used || too_old {
                 keys.outdated.push(protector);
                 keys.outdated_but_held |= !failed;
             } else {

@@ -2,6 +2,7 @@
 
 use super::Action;
 use super::decide::{Decision, Steps};
+use super::passwords;
 use crate::inventory::{Tpm, VolumeReport};
 use crate::policy::OsProtector;
 use crate::volume::ProtectorType;
@@ -41,6 +42,10 @@ pub(super) fn plan(decision: &Decision<'_>, steps: &mut Steps<'_>) -> Start {
         OsProtector::Tpm => has(volume, ProtectorType::starts_by_tpm),
         OsProtector::TpmPin => has(volume, ProtectorType::asks_for_pin),
     };
+    let without_tpm = decision.policy.os.allow_without_tpm && matches!(decision.inventory.tpm, Tpm::Absent);
+    if without_tpm && !has(volume, ProtectorType::starts_by_tpm) {
+        return passwords::instead_of_tpm(decision, steps);
+    }
     let reason = match &decision.inventory.tpm {
         Tpm::Ready { .. } if present => None,
         Tpm::Ready { .. } => add(decision, steps),
@@ -70,7 +75,10 @@ fn add(decision: &Decision<'_>, steps: &mut Steps<'_>) -> Option<String> {
     match decision.policy.os.protector {
         OsProtector::Tpm => steps.push(Action::AddTpm { device }),
         OsProtector::TpmPin if decision.situation.pin_available => steps.push(Action::AddTpmPin { device }),
-        OsProtector::TpmPin => return Some("Policy asks for a start-up PIN, and none has been chosen yet.".to_owned()),
+        OsProtector::TpmPin => {
+            steps.question = Some(decision.pin_question());
+            return Some("Policy asks for a start-up PIN, and none has been chosen yet.".to_owned());
+        }
     }
     None
 }

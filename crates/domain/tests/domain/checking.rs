@@ -4,7 +4,7 @@ use domain::ids::ProtectorId;
 use domain::inventory::{Inventory, Tpm, VolumeReport};
 use domain::ledger::{KeyState, Ledger, ProofState};
 use domain::plan::check::{Rule, check};
-use domain::plan::{Action, Plan};
+use domain::plan::{Action, Plan, Situation};
 use domain::policy::{Encryption, OsProtector, Policy};
 use domain::volume::{ConversionStatus, EncryptionExtent, EncryptionMethod, LockStatus, ProtectionStatus};
 use domain::volume::{ProtectorType, VolumeKind};
@@ -59,8 +59,9 @@ fn breaches(policy: &Policy, inventory: &Inventory, ledger: &Ledger, actions: &[
     let plan = Plan {
         actions: actions.to_vec(),
         blocked: Vec::new(),
+        ..Plan::default()
     };
-    match check(&plan, inventory, ledger, policy) {
+    match check(&plan, inventory, ledger, policy, &Situation::default()) {
         Ok(()) => Vec::new(),
         Err(breaches) => breaches.iter().map(|b| (b.step, b.rule)).collect(),
     }
@@ -345,9 +346,10 @@ fn a_breach_says_where_and_what() {
     let plan = Plan {
         actions: vec![encrypt("C:")],
         blocked: Vec::new(),
+        ..Plan::default()
     };
     let inventory = device(vec![plain("C:", VolumeKind::Os)]);
-    let breaches = check(&plan, &inventory, &ledger(&[]), &require_os()).expect_err("a breach");
+    let breaches = check(&plan, &inventory, &ledger(&[]), &require_os(), &Situation::default()).expect_err("a breach");
     assert_eq!(
         breaches[0].to_string(),
         "step 1 on C:: the server holds no recovery password of the volume yet"

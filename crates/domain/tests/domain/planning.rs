@@ -21,6 +21,14 @@ fn online() -> Situation {
     }
 }
 
+/// A plan that does nothing.
+fn nothing() -> Plan {
+    Plan {
+        next_check_minutes: 90,
+        ..Plan::default()
+    }
+}
+
 fn offline() -> Situation {
     Situation::default()
 }
@@ -35,7 +43,7 @@ fn with_pin() -> Situation {
 /// Plans, and has the checker agree.
 fn planned(policy: &Policy, inventory: &Inventory, ledger: &Ledger, situation: &Situation) -> Plan {
     let plan = plan(policy, inventory, ledger, situation);
-    assert_eq!(check(&plan, inventory, ledger, policy), Ok(()));
+    assert_eq!(check(&plan, inventory, ledger, policy, situation), Ok(()));
     plan
 }
 
@@ -58,6 +66,8 @@ fn steps(plan: &Plan) -> Vec<String> {
         Action::Encrypt { device, .. } => format!("encrypt {device}"),
         Action::ResumeConversion { device } => format!("resume {device}"),
         Action::EnableProtectors { device, .. } => format!("protect {device}"),
+        Action::AddPassphrase { device } => format!("password {device}"),
+        Action::WriteSettings { values } => format!("write {} values", values.len()),
         Action::DeleteProtector { device, protector, .. } => format!("delete {device} {:X}", protector.0.as_u128()),
         Action::Decrypt { device } => format!("decrypt {device}"),
     };

@@ -1,16 +1,21 @@
 //! The device that the checker carries a plan out on.
 
-use super::super::Action;
+use super::super::{Action, Situation};
 use super::Rule;
+use crate::access::same_person;
+use crate::exemption::Decision;
 use crate::ids::ProtectorId;
-use crate::inventory::{Inventory, Tpm, VolumeReport};
+use crate::inventory::{Inventory, Origin, Tpm, VolumeReport};
 use crate::ledger::{Ledger, ProofState};
-use crate::policy::{Encryption, Policy};
+use crate::policy::{CoManaged, Encryption, Policy, TriState, WantedValue, WeakCipher, setting};
 use crate::volume::{ConversionStatus, EncryptionMethod, LockStatus, ProtectionStatus, ProtectorType, VolumeKind};
 
 pub(super) struct Device<'a> {
     policy: &'a Policy,
+    inventory: &'a Inventory,
     managed: bool,
+    /// Nothing but the safety of keys is this agent's business here.
+    keys_only: Option<Rule>,
     tpm_ready: bool,
     volumes: Vec<Volume<'a>>,
 }
@@ -24,6 +29,8 @@ struct Volume<'a> {
     suspended_until_resumed: bool,
     method: EncryptionMethod,
     auto_unlock: bool,
+    excluded: bool,
+    other_encryption: bool,
     added_recovery_password: bool,
     protectors: Vec<Protector>,
 }
@@ -41,17 +48,37 @@ struct Protector {
 type Outcome = Result<(), Rule>;
 
 impl<'a> Device<'a> {
-    pub(super) fn new(inventory: &'a Inventory, ledger: &Ledger, policy: &'a Policy) -> Self {
+    pub(super) fn new(inventory: &'a Inventory, ledger: &Ledger, policy: &'a Policy, situation: &Situation) -> Self {
+        let stands_back = inventory.co_managed && policy.client.co_managed == CoManaged::StandBack;
+        let exempt = all_exempt(inventory, policy, situation);
         Self {
             policy,
-            managed: !inventory.virtual_machine || policy.client.manage_virtual_machines,
+            inventory,
+            managed: policy.manages(inventory),
+            keys_only: stands_back
+                .then_some(Rule::StandsBack)
+                .or(exempt.then_some(Rule::Exempt)),
             tpm_ready: matches!(inventory.tpm, Tpm::Ready { .. }),
-            volumes: inventory.volumes.iter().map(|v| Volume::new(v, ledger)).collect(),
+            volumes: inventory
+                .volumes
+                .iter()
+                .map(|v| Volume::new(v, ledger, policy.excludes(v)))
+                .collect(),
         }
     }
 
     pub(super) fn carry_out(&mut self, action: &Action) -> Outcome {
         ensure(self.managed, Rule::NotManaged)?;
+        if let Action::WriteSettings { values } = action {
+            ensure(self.keys_only != Some(Rule::StandsBack), Rule::StandsBack)?;
+            return self.write_settings(values);
+        }
+        if let Some(rule) = self.keys_only
+            && !concerns_keys(action)
+            && !(rule == Rule::Exempt && matches!(action, Action::Decrypt { .. } | Action::RemoveAutoUnlock { .. }))
+        {
+            return Err(rule);
+        }
         let holds_auto_unlock_keys = self.volumes.iter().any(|v| v.kind != VolumeKind::Os && v.auto_unlock);
         let os_protected = self.volumes.iter().any(|v| {
             v.kind == VolumeKind::Os
@@ -62,13 +89,18 @@ impl<'a> Device<'a> {
                 && v.protection == ProtectionStatus::On
         });
         let (policy, tpm_ready) = (self.policy, self.tpm_ready);
+        let inventory = self.inventory;
         let volume = self
             .volumes
             .iter_mut()
             .find(|v| v.name == action.device())
             .ok_or(Rule::UnknownVolume)?;
         ensure(volume.readable, Rule::LockedVolume)?;
+        ensure(!volume.excluded, Rule::Excluded)?;
         match action {
+            // Handled above; concerns no volume.
+            Action::WriteSettings { .. } => Ok(()),
+            Action::AddPassphrase { .. } => volume.add_passphrase(policy, inventory),
             Action::AddRecoveryPassword { .. } => volume.add_recovery_password(),
             Action::Escrow { protector, .. } => volume.escrow(policy, *protector),
             Action::AddTpm { .. } => volume.add_tpm(ProtectorType::Tpm, tpm_ready),
@@ -86,10 +118,50 @@ impl<'a> Device<'a> {
             Action::Decrypt { .. } => volume.decrypt(policy, holds_auto_unlock_keys),
         }
     }
+
+    fn write_settings(&self, values: &[WantedValue]) -> Outcome {
+        let found = self.inventory.registry.as_ref().ok_or(Rule::UnknownSetting)?;
+        for value in values {
+            let carried = setting(&value.setting)
+                .is_some_and(|s| s.registry.iter().any(|r| r.root == value.root && r.name == value.name));
+            ensure(carried, Rule::UnknownSetting)?;
+            let by_domain = found.iter().any(|e| {
+                e.origin == Origin::Domain && e.root == value.root && e.name.eq_ignore_ascii_case(&value.name)
+            });
+            ensure(!by_domain, Rule::GroupPolicy)?;
+        }
+        Ok(())
+    }
+}
+
+/// Steps that store, add or replace recovery passwords.
+fn concerns_keys(action: &Action) -> bool {
+    match action {
+        Action::AddRecoveryPassword { .. } | Action::Escrow { .. } => true,
+        Action::DeleteProtector { replaced, .. } => *replaced,
+        _ => false,
+    }
+}
+
+/// One user without an exemption that holds now is enough for the device not to be exempt.
+fn all_exempt(inventory: &Inventory, policy: &Policy, situation: &Situation) -> bool {
+    let holds = |user: &String| {
+        situation.exemptions.iter().any(|exemption| {
+            let granted = match exemption.decision {
+                Decision::Approved { until: Some(until), .. } => until > situation.now,
+                Decision::Approved { until: None, .. } => true,
+                _ => false,
+            };
+            granted && same_person(&exemption.user, user)
+        })
+    };
+    policy.client.user_exemption == TriState::Enabled
+        && !inventory.users.is_empty()
+        && inventory.users.iter().all(holds)
 }
 
 impl<'a> Volume<'a> {
-    fn new(report: &'a VolumeReport, ledger: &Ledger) -> Self {
+    fn new(report: &'a VolumeReport, ledger: &Ledger, excluded: bool) -> Self {
         let encrypted = report.conversion == ConversionStatus::FullyEncrypted;
         let open = encrypted && report.protection == ProtectionStatus::Off;
         Self {
@@ -101,6 +173,8 @@ impl<'a> Volume<'a> {
             suspended_until_resumed: report.suspend_count.map_or(open, |restarts| restarts == 0),
             method: report.method,
             auto_unlock: report.auto_unlock == Some(true),
+            excluded,
+            other_encryption: report.other_encryption.is_some(),
             added_recovery_password: false,
             protectors: report
                 .protectors
@@ -141,6 +215,18 @@ impl<'a> Volume<'a> {
         Ok(())
     }
 
+    fn add_passphrase(&mut self, policy: &Policy, inventory: &Inventory) -> Outcome {
+        let state = match self.kind {
+            VolumeKind::Os => policy.os.password,
+            VolumeKind::Fixed => policy.fixed.password.state,
+            VolumeKind::Removable => policy.removable.password.state,
+        };
+        ensure(!inventory.fips && state != TriState::Disabled, Rule::PasswordForbidden)?;
+        ensure(!self.has(ProtectorType::Passphrase), Rule::ProtectorExists)?;
+        self.add(ProtectorType::Passphrase);
+        Ok(())
+    }
+
     fn add_auto_unlock(&mut self, os_protected: bool) -> Outcome {
         ensure(self.kind != VolumeKind::Os, Rule::OnlyDataVolume)?;
         ensure(!self.auto_unlock, Rule::BoundToAutoUnlock)?;
@@ -175,6 +261,7 @@ impl<'a> Volume<'a> {
             ConversionStatus::DecryptionInProgress | ConversionStatus::DecryptionPaused => true,
             _ => return Err(Rule::AlreadyEncrypted),
         };
+        ensure(!self.other_encryption, Rule::OtherEncryption)?;
         let right = matches!(method, EncryptionMethod::XtsAes128 | EncryptionMethod::XtsAes256);
         ensure(right && (!partly || method == self.method), Rule::WrongMethod)?;
         self.may_protect(policy, tpm, after_escrow)?;
@@ -195,7 +282,8 @@ impl<'a> Volume<'a> {
                 Ok(())
             }
             ConversionStatus::DecryptionPaused => {
-                ensure(policy.rule(self.kind).encryption == Encryption::Forbid, Rule::NotWanted)?;
+                let wanted = policy.rule(self.kind).encryption == Encryption::Forbid;
+                ensure(wanted || self.to_be_encrypted_anew(policy), Rule::NotWanted)?;
                 self.conversion = ConversionStatus::DecryptionInProgress;
                 Ok(())
             }
@@ -247,13 +335,19 @@ impl<'a> Volume<'a> {
     }
 
     fn decrypt(&mut self, policy: &Policy, holds_auto_unlock_keys: bool) -> Outcome {
-        ensure(policy.rule(self.kind).encryption == Encryption::Forbid, Rule::NotWanted)?;
         match self.conversion {
             ConversionStatus::FullyDecrypted | ConversionStatus::DecryptionInProgress => {
                 return Err(Rule::NothingToDecrypt);
             }
             _ => {}
         }
+        let anew = self.to_be_encrypted_anew(policy) && self.conversion == ConversionStatus::FullyEncrypted;
+        ensure(
+            policy.rule(self.kind).encryption == Encryption::Forbid || anew,
+            Rule::NotWanted,
+        )?;
+        // What is decrypted to be encrypted anew has to be recoverable all the way.
+        ensure(!anew || self.way_back(policy), Rule::NoWayBack)?;
         ensure(
             self.kind != VolumeKind::Os || !holds_auto_unlock_keys,
             Rule::AutoUnlockKeysStored,
@@ -261,6 +355,14 @@ impl<'a> Volume<'a> {
         self.conversion = ConversionStatus::DecryptionInProgress;
         self.protection = ProtectionStatus::Off;
         Ok(())
+    }
+
+    /// Policy asks for a stronger method, and for drives with a weaker one to be encrypted anew.
+    fn to_be_encrypted_anew(&self, policy: &Policy) -> bool {
+        let rule = policy.rule(self.kind);
+        rule.encryption == Encryption::Require
+            && policy.setup.reencrypt == WeakCipher::Reencrypt
+            && !self.method.satisfies(rule.method)
     }
 
     /// P1, and that the machine starts without its recovery password afterwards.

@@ -157,7 +157,7 @@ fn a_drive_that_policy_forbids_to_encrypt_is_decrypted_once() {
         ["decrypt C:"]
     );
     let going_on = os_with(|v| v.conversion = ConversionStatus::DecryptionInProgress);
-    assert_eq!(planned(&policy, &going_on, &keys, &online()), Plan::default());
+    assert_eq!(planned(&policy, &going_on, &keys, &online()), nothing());
     let paused = os_with(|v| v.conversion = ConversionStatus::DecryptionPaused);
     assert_eq!(steps(&planned(&policy, &paused, &keys, &online())), ["resume C:"]);
 }
@@ -211,7 +211,7 @@ fn virtual_machines_are_left_alone_unless_policy_manages_them() {
     let mut policy = require_os();
     let mut inventory = device(vec![plain("C:", VolumeKind::Os)]);
     inventory.virtual_machine = true;
-    assert_eq!(planned(&policy, &inventory, &ledger(&[]), &online()), Plan::default());
+    assert_eq!(planned(&policy, &inventory, &ledger(&[]), &online()), nothing());
     policy.client.manage_virtual_machines = true;
     assert!(!planned(&policy, &inventory, &ledger(&[]), &online()).actions.is_empty());
 }

@@ -48,7 +48,7 @@ fn a_policy_that_configures_nothing_leaves_a_plain_volume_alone() {
     let inventory = device(vec![plain("C:", VolumeKind::Os), plain("E:", VolumeKind::Removable)]);
     assert_eq!(
         planned(&Policy::default(), &inventory, &ledger(&[]), &online()),
-        Plan::default()
+        nothing()
     );
 }
 
@@ -60,7 +60,7 @@ fn an_encrypted_volume_whose_key_the_server_holds_needs_nothing() {
         &ledger(&[live(V1, R1)]),
         &online(),
     );
-    assert_eq!(plan, Plan::default());
+    assert_eq!(plan, nothing());
 }
 
 #[test]
@@ -84,10 +84,7 @@ fn a_strangers_stick_is_left_alone_when_policy_says_nothing_about_removable_driv
         &[(R2, ProtectorType::RecoveryPassword)],
     );
     let inventory = device(vec![stick]);
-    assert_eq!(
-        planned(&require_os(), &inventory, &ledger(&[]), &online()),
-        Plan::default()
-    );
+    assert_eq!(planned(&require_os(), &inventory, &ledger(&[]), &online()), nothing());
     let known = planned(&require_os(), &inventory, &ledger(&[disclosed(V2, R2)]), &online());
     assert_eq!(steps(&known), ["add E:", "escrow E: *", "delete E: A2"]);
 }
@@ -215,6 +212,6 @@ fn a_tpm_protector_is_never_added_beside_a_pin() {
     let inventory = device(vec![encrypted("C:", VolumeKind::Os, V1, protectors)]);
     assert_eq!(
         planned(&require_os(), &inventory, &ledger(&[live(V1, R1)]), &online()),
-        Plan::default()
+        nothing()
     );
 }

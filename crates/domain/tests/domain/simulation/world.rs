@@ -98,6 +98,7 @@ impl World {
             server_reachable: reachable,
             pin_available: pin,
             rotate: if reachable { self.requests.clone() } else { Vec::new() },
+            ..Situation::default()
         };
         let ledger = self.agents_ledger.clone();
         let plan = plan(&self.policy, &inventory, &ledger, &situation);
@@ -107,7 +108,8 @@ impl World {
     fn cycle(&mut self, reachable: bool, pin: bool, crash_after: Option<usize>) {
         let (planned, inventory, ledger) = self.look(reachable, pin);
         self.note_ways_back();
-        check(&planned, &inventory, &ledger, &self.policy).expect("the checker agrees with the planner");
+        check(&planned, &inventory, &ledger, &self.policy, &Situation::default())
+            .expect("the checker agrees with the planner");
         for action in planned.actions.iter().take(crash_after.unwrap_or(usize::MAX)) {
             assert!(reachable || !matches!(action, Action::Escrow { .. } | Action::DeleteProtector { .. }));
             self.carry_out(action)
@@ -153,6 +155,7 @@ impl World {
                 assert!(held || !escrow, "P1: encryption before escrow");
                 volume.encrypt(*method)
             }
+            Action::AddPassphrase { .. } | Action::WriteSettings { .. } => panic!("nothing here asks for that"),
             Action::EnableProtectors { .. } => {
                 assert!(held || !escrow, "P1: out of suspension before escrow");
                 volume.enable_protectors()

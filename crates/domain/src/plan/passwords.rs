@@ -1,0 +1,72 @@
+//! Passwords on drives: where a TPM cannot help, and where policy asks for one or forbids it.
+
+use super::decide::{Decision, Steps};
+use super::prompt::Question;
+use super::{Action, start_up::Start};
+use crate::volume::{ProtectorType, VolumeKind};
+
+/// Plans the password of an operating system drive that no TPM can open.
+pub(super) fn instead_of_tpm(decision: &Decision<'_>, steps: &mut Steps<'_>) -> Start {
+    let volume = steps.volume;
+    let rule = decision.policy.password(VolumeKind::Os, decision.inventory);
+    if volume.has(ProtectorType::Passphrase) || volume.has(ProtectorType::ExternalKey) {
+        return Start::READY;
+    }
+    if rule.forbidden {
+        steps.blocked(if decision.inventory.fips {
+            "No TPM can be used, and in FIPS mode no password can open the drive instead."
+        } else {
+            "No TPM can be used, and policy forbids a password instead."
+        });
+        return Start::NOT_YET;
+    }
+    if decision.situation.password_available {
+        steps.push(Action::AddPassphrase {
+            device: volume.device.clone(),
+        });
+        return Start::READY;
+    }
+    steps.blocked("No TPM can be used: encryption waits until the user has chosen a password.");
+    steps.question = Some(Question::password(&volume.device, &rule));
+    Start::NOT_YET
+}
+
+/// Plans the password of a data drive; whether encryption may start as far as that goes.
+pub(super) fn of_data_drive(decision: &Decision<'_>, steps: &mut Steps<'_>) -> bool {
+    let volume = steps.volume;
+    let rule = decision.policy.password(volume.kind, decision.inventory);
+    if !rule.required || volume.has(ProtectorType::Passphrase) {
+        return true;
+    }
+    if decision.situation.password_available {
+        steps.push(Action::AddPassphrase {
+            device: volume.device.clone(),
+        });
+        return true;
+    }
+    steps.blocked("Policy asks for a password on the drive, and none has been chosen yet.");
+    steps.question = Some(Question::password(&volume.device, &rule));
+    false
+}
+
+/// Removes passwords that policy forbids, where something else opens the drive day by day. `opens`: it does after the steps
+/// so far.
+pub(super) fn remove_forbidden(decision: &Decision<'_>, steps: &mut Steps<'_>, held: bool, opens: bool) {
+    let volume = steps.volume;
+    if !decision.policy.password(volume.kind, decision.inventory).forbidden {
+        return;
+    }
+    for protector in volume.protectors.iter().filter(|p| p.kind == ProtectorType::Passphrase) {
+        if !opens {
+            steps.blocked("Policy forbids the drive's password, but nothing else opens it day by day; it stays.");
+        } else if !decision.situation.server_reachable || !held {
+            steps.blocked("Policy forbids the drive's password; it stays until a way back is certain.");
+        } else {
+            steps.push(Action::DeleteProtector {
+                device: volume.device.clone(),
+                protector: protector.id,
+                replaced: false,
+            });
+        }
+    }
+}
