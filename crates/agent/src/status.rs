@@ -5,7 +5,7 @@ use std::path::Path;
 use domain::compliance::{self, Reason, Verdict};
 use domain::ids::{DeviceId, ProtectorId, VolumeId};
 use domain::ledger::{KeyState, ProofState};
-use domain::plan::Blocked;
+use domain::plan::{Blocked, Situation};
 use domain::time::Timestamp;
 use domain::volume::{ConversionStatus, LockStatus, ProtectionStatus, VolumeKind};
 use serde::{Deserialize, Serialize};
@@ -111,7 +111,12 @@ impl Agent {
     fn status(&self) -> Status {
         let memory = &self.memory;
         let verdicts = match (&memory.policy, &memory.seen) {
-            (Some((_, policy)), Some(seen)) => Some(compliance::evaluate(policy, &seen.inventory, &memory.ledger)),
+            (Some((_, policy)), Some(seen)) => Some(compliance::evaluate(
+                policy,
+                &seen.inventory,
+                &memory.ledger,
+                &Situation::default(),
+            )),
             _ => None,
         };
         let volumes = memory.seen.iter().flat_map(|seen| &seen.inventory.volumes);

@@ -2,20 +2,25 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::exemption::{self, Enforcement};
 use crate::inventory::Inventory;
 use crate::ledger::Ledger;
+use crate::plan::{Detected, Situation};
 use crate::policy::{Encryption, Policy};
+use crate::time::Timestamp;
 use crate::volume::VolumeKind;
 
 pub use category::{ErrorCategory, StatusCategory};
+pub use csp::device_encryption_status;
 
 mod category;
+mod csp;
+mod grace;
 mod volume;
 
 /// Why a volume is not compliant; the numbers are those of `ReasonsForNonCompliance`.
 ///
-/// [`evaluate`] gives all of them but 7, 8 and 12, whose facts (password settings, system partition) are not yet part of
-/// policy and inventory.
+/// [`evaluate`] gives all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -44,7 +49,7 @@ pub enum Reason {
     AutoUnlockForbidden = 10,
     /// Policy contradicts itself.
     PolicyConflict = 11,
-    /// The operating system volume needs a separate system partition. Comes with the report of partitions.
+    /// The operating system volume needs a separate system partition.
     SystemVolumeMissing = 12,
     /// Protection is suspended.
     ProtectionSuspended = 13,
@@ -85,6 +90,13 @@ pub struct VolumeCompliance {
     pub reasons: Vec<Reason>,
     /// Whether the server holds a recovery password of it; not part of the codes, but shown beside them.
     pub escrowed: bool,
+    /// When it was first found not compliant, since it was last compliant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detected_at: Option<Timestamp>,
+    /// From when its user can no longer put encryption off. None: it is compliant, the grace period has not begun, or
+    /// policy enforces nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enforce_from: Option<Timestamp>,
 }
 
 /// Verdict on a device. Removable drives are listed but do not decide.
@@ -94,16 +106,26 @@ pub struct Compliance {
     pub verdict: Verdict,
     /// Its volumes.
     pub volumes: Vec<VolumeCompliance>,
+    /// Whether its users are exempt.
+    #[serde(default)]
+    pub enforcement: Enforcement,
+    /// A user put encryption off, and that still holds.
+    #[serde(default)]
+    pub postponed: bool,
+    /// What has to be known at the next evaluation: [`Situation::detected`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detected: Vec<Detected>,
 }
 
 /// Evaluates a device; the same function runs on the device and on the server.
 ///
 /// The operating system volume and fixed drives decide. One that is not compliant makes the device non-compliant; else one
-/// that is unknown makes it unknown; drives on which policy says nothing do not count unless there are no others.
+/// that is unknown makes it unknown; drives on which policy says nothing do not count unless there are no others. An exempt
+/// device keeps its verdict: the dashboard says that it is exempt.
 #[must_use]
-pub fn evaluate(policy: &Policy, inventory: &Inventory, ledger: &Ledger) -> Compliance {
+pub fn evaluate(policy: &Policy, inventory: &Inventory, ledger: &Ledger, situation: &Situation) -> Compliance {
     let managed = policy.manages(inventory);
-    let volumes: Vec<VolumeCompliance> = inventory
+    let mut volumes: Vec<VolumeCompliance> = inventory
         .volumes
         .iter()
         .map(|volume| {
@@ -118,6 +140,8 @@ pub fn evaluate(policy: &Policy, inventory: &Inventory, ledger: &Ledger) -> Comp
                 verdict,
                 reasons,
                 escrowed: volume::escrowed(volume, ledger),
+                detected_at: None,
+                enforce_from: None,
             }
         })
         .collect();
@@ -126,7 +150,24 @@ pub fn evaluate(policy: &Policy, inventory: &Inventory, ledger: &Ledger) -> Comp
     } else {
         Verdict::NotApplicable
     };
-    Compliance { verdict, volumes }
+    let detected = grace::note(policy, situation, &mut volumes);
+    let enforcement = match verdict {
+        Verdict::NotEnforced | Verdict::NotApplicable => Enforcement::NotEnforced,
+        _ => exemption::enforcement(policy, &inventory.users, &situation.exemptions, situation.now),
+    };
+    let postponed = verdict == Verdict::NonCompliant
+        && situation.postponed.is_some_and(|wish| {
+            let holds = |v: &VolumeCompliance| v.enforce_from.is_none_or(|from| situation.now < from);
+            let late = |v: &&VolumeCompliance| v.verdict == Verdict::NonCompliant && v.kind != VolumeKind::Removable;
+            situation.now < wish.until && volumes.iter().filter(late).any(holds)
+        });
+    Compliance {
+        verdict,
+        volumes,
+        enforcement,
+        postponed,
+        detected,
+    }
 }
 
 fn device_verdict(policy: &Policy, inventory: &Inventory, volumes: &[VolumeCompliance]) -> Verdict {

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Compliance, Reason, Verdict};
-use crate::inventory::{Inventory, Tpm};
+use crate::exemption::Enforcement;
+use crate::inventory::{Inventory, Tpm, TpmCause};
 use crate::volume::VolumeKind;
 
 /// Dashboard: compliance status distribution.
@@ -14,9 +15,9 @@ pub enum StatusCategory {
     Compliant,
     /// Not so.
     NonCompliant,
-    /// The user is exempt for good. Comes with exemptions.
+    /// The user is exempt for good.
     UserExempt,
-    /// The user is exempt for a time. Comes with exemptions.
+    /// The user is exempt for a time.
     TemporaryUserExempt,
     /// Policy says nothing about this device.
     NotEnforced,
@@ -30,17 +31,17 @@ pub enum StatusCategory {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCategory {
-    /// The user put it off. Comes with exemptions.
+    /// The user put it off.
     UserPostponed,
     /// There is no TPM that can be used.
     NoCompatibleTpm,
-    /// The system partition is missing or too small. Comes with the report of partitions.
+    /// The system partition is missing or too small.
     SystemPartition,
     /// The TPM is there and not ready.
     TpmNotReady,
     /// The policy contradicts itself.
     PolicyConflict,
-    /// Windows is making the TPM ready by itself. Comes with the report of that state.
+    /// Windows is making the TPM ready by itself.
     TpmAutoProvisioning,
     /// Something else.
     Other,
@@ -52,7 +53,12 @@ impl StatusCategory {
     /// The category of a device; none was evaluated yet: unknown.
     #[must_use]
     pub fn of(compliance: Option<&Compliance>) -> Self {
+        let enforcement = compliance.map(|c| c.enforcement).unwrap_or_default();
         match compliance.map_or(Verdict::Unknown, |c| c.verdict) {
+            Verdict::NonCompliant | Verdict::Unknown if enforcement == (Enforcement::Exempt { until: None }) => {
+                Self::UserExempt
+            }
+            Verdict::NonCompliant | Verdict::Unknown if enforcement.is_exempt() => Self::TemporaryUserExempt,
             Verdict::Compliant => Self::Compliant,
             Verdict::NonCompliant => Self::NonCompliant,
             Verdict::NotEnforced => Self::NotEnforced,
@@ -92,6 +98,7 @@ impl ErrorCategory {
             .collect();
         match compliance.verdict {
             Verdict::Compliant | Verdict::NotEnforced | Verdict::NotApplicable => None,
+            _ if compliance.enforcement.is_exempt() => None,
             Verdict::Unknown => Some(Self::NoInformation),
             Verdict::NonCompliant if reasons.contains(&Reason::PolicyConflict) => Some(Self::PolicyConflict),
             Verdict::NonCompliant
@@ -100,8 +107,15 @@ impl ErrorCategory {
                 Some(Self::NoCompatibleTpm)
             }
             Verdict::NonCompliant if reasons.contains(&Reason::SystemVolumeMissing) => Some(Self::SystemPartition),
-            Verdict::NonCompliant if matches!(inventory.tpm, Tpm::NotReady { .. }) => Some(Self::TpmNotReady),
-            Verdict::NonCompliant => Some(Self::Other),
+            Verdict::NonCompliant if compliance.postponed => Some(Self::UserPostponed),
+            Verdict::NonCompliant => match inventory.tpm {
+                Tpm::NotReady {
+                    cause: TpmCause::AutoProvisioning,
+                    ..
+                } => Some(Self::TpmAutoProvisioning),
+                Tpm::NotReady { .. } => Some(Self::TpmNotReady),
+                _ => Some(Self::Other),
+            },
         }
     }
 

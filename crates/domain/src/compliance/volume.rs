@@ -1,12 +1,15 @@
 //! The verdict on one volume.
 
 use super::{Reason, Verdict};
-use crate::inventory::{Inventory, Tpm, VolumeReport};
+use crate::inventory::{Inventory, SystemPartition, Tpm, VolumeReport};
 use crate::ledger::{KeyState, Ledger, ProofState};
-use crate::policy::{AutoUnlock, Encryption, OsProtector, Policy};
+use crate::policy::{AutoUnlock, Encryption, OsProtector, Policy, compare_registry};
 use crate::volume::{ConversionStatus, EncryptionMethod, ProtectorType, VolumeKind};
 
 pub(super) fn judge(policy: &Policy, inventory: &Inventory, volume: &VolumeReport) -> (Verdict, Vec<Reason>) {
+    if policy.excludes(volume) {
+        return (Verdict::NotEnforced, Vec::new());
+    }
     let mut reasons = match policy.rule(volume.kind).encryption {
         Encryption::NotConfigured => return (Verdict::NotEnforced, Vec::new()),
         // Only an encrypted volume can be locked, so that much is certain.
@@ -41,6 +44,25 @@ fn required(policy: &Policy, inventory: &Inventory, volume: &VolumeReport) -> Ve
     if volume.conversion != ConversionStatus::FullyEncrypted {
         reasons.push(Reason::MustEncrypt);
     }
+    let os_alone = volume.kind == VolumeKind::Os;
+    if os_alone && !compare_registry(policy, inventory).conflicts.is_empty() {
+        reasons.push(Reason::PolicyConflict);
+    }
+    let no_partition = matches!(
+        inventory.system_partition,
+        SystemPartition::Missing | SystemPartition::TooSmall
+    );
+    if os_alone && no_partition && !volume.is_encrypted_at_all() {
+        reasons.push(Reason::SystemVolumeMissing);
+    }
+    let password = policy.password(volume.kind, inventory);
+    let has_password = volume.has(ProtectorType::Passphrase);
+    if has_password && password.forbidden {
+        reasons.push(Reason::PasswordProtectorForbidden);
+    }
+    if password.required && !has_password && volume.is_encrypted_at_all() {
+        reasons.push(Reason::PasswordProtectorMissing);
+    }
     if volume.is_encrypted_at_all() {
         reasons.extend(cipher(policy.rule(volume.kind).method, volume.method));
         if volume.suspension().is_some() {
@@ -48,7 +70,7 @@ fn required(policy: &Policy, inventory: &Inventory, volume: &VolumeReport) -> Ve
         }
     }
     match volume.kind {
-        VolumeKind::Os => reasons.extend(start_up(policy.os.protector, &inventory.tpm, volume)),
+        VolumeKind::Os => reasons.extend(start_up(policy, inventory, volume)),
         VolumeKind::Fixed | VolumeKind::Removable => reasons.extend(auto_unlock(policy, inventory, volume)),
     }
     reasons
@@ -67,12 +89,18 @@ fn cipher(wanted: EncryptionMethod, present: EncryptionMethod) -> Option<Reason>
 
 /// A drive that is not encrypted at all misses its encryption; its protectors are no extra fault. A missing TPM is: it
 /// says why.
-fn start_up(wanted: OsProtector, tpm: &Tpm, volume: &VolumeReport) -> Option<Reason> {
+fn start_up(policy: &Policy, inventory: &Inventory, volume: &VolumeReport) -> Option<Reason> {
     let by_tpm = volume.protectors.iter().any(|p| p.kind.starts_by_tpm());
     let by_pin = volume.protectors.iter().any(|p| p.kind.asks_for_pin());
-    match (tpm, wanted) {
+    let password = policy.password(VolumeKind::Os, inventory);
+    let has_password = volume.has(ProtectorType::Passphrase) || volume.has(ProtectorType::ExternalKey);
+    match (&inventory.tpm, policy.os.protector) {
         (Tpm::Absent, _) if by_tpm => Some(Reason::TpmNotVisible),
-        (Tpm::Absent, _) => Some(Reason::NonTpmNotAllowed),
+        (Tpm::Absent, _) if !policy.os.allow_without_tpm => Some(Reason::NonTpmNotAllowed),
+        // Nothing is left that could open it.
+        (Tpm::Absent, _) if password.forbidden && !has_password => Some(Reason::NonTpmNotAllowed),
+        (Tpm::Absent, _) if volume.is_encrypted_at_all() && !has_password => Some(Reason::PasswordProtectorMissing),
+        (Tpm::Absent, _) => None,
         _ if !volume.is_encrypted_at_all() => None,
         (_, OsProtector::Tpm) if !by_tpm => Some(Reason::TpmProtectorMissing),
         (_, OsProtector::TpmPin) if !by_pin || volume.has(ProtectorType::Tpm) => Some(Reason::TpmPinProtectorMissing),

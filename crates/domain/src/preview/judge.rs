@@ -33,13 +33,14 @@ fn favourable() -> Situation {
     Situation {
         server_reachable: true,
         pin_available: true,
+        password_available: true,
         ..Situation::default()
     }
 }
 
 /// A device under a policy that stays as it is.
 pub(super) fn unchanged(policy: &Policy, device: &StoredDevice) -> Outcome {
-    let verdict = evaluate(policy, &device.inventory, &device.ledger).verdict;
+    let verdict = evaluate(policy, &device.inventory, &device.ledger, &favourable()).verdict;
     Outcome {
         now: verdict,
         then: verdict,
@@ -103,7 +104,7 @@ impl<'a> Under<'a> {
         Self {
             policy,
             inventory,
-            compliance: evaluate(policy, inventory, ledger),
+            compliance: evaluate(policy, inventory, ledger, &favourable()),
             plan: plan(policy, inventory, ledger, &favourable()),
         }
     }

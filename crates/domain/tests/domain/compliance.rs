@@ -3,13 +3,14 @@
 use domain::compliance::{Compliance, ErrorCategory, Reason, StatusCategory, Verdict, evaluate};
 use domain::inventory::{Inventory, Tpm, TpmCause, VolumeReport};
 use domain::ledger::{KeyState, ProofState};
+use domain::plan::Situation;
 use domain::policy::{AutoUnlock, Encryption, OsProtector, Policy};
 use domain::volume::{ConversionStatus, EncryptionMethod, LockStatus, ProtectionStatus, ProtectorType, VolumeKind};
 
 use crate::build::*;
 
 fn judged(policy: &Policy, inventory: &Inventory) -> Compliance {
-    evaluate(policy, inventory, &ledger(&[]))
+    evaluate(policy, inventory, &ledger(&[]), &Situation::default())
 }
 
 /// Codes of the first volume.
@@ -49,12 +50,18 @@ fn codes_are_those_of_the_field_and_each_has_its_own_sentence() {
 #[test]
 fn a_protected_volume_is_compliant_and_shown_as_escrowed_only_when_it_is() {
     let inventory = device(vec![os_volume()]);
-    let held = evaluate(&require_os(), &inventory, &ledger(&[live(V1, R1)]));
+    let held = evaluate(
+        &require_os(),
+        &inventory,
+        &ledger(&[live(V1, R1)]),
+        &Situation::default(),
+    );
     assert_eq!(held.verdict, Verdict::Compliant);
     assert!(held.volumes[0].escrowed);
     assert!(!judged(&require_os(), &inventory).volumes[0].escrowed);
     let failed = ledger(&[entry(V1, R1, KeyState::Live, ProofState::Failed)]);
-    assert!(!evaluate(&require_os(), &inventory, &failed).volumes[0].escrowed);
+    let without = evaluate(&require_os(), &inventory, &failed, &Situation::default());
+    assert!(!without.volumes[0].escrowed);
 }
 
 #[test]
@@ -181,7 +188,12 @@ fn a_locked_volume_is_unknown_and_its_key_still_counts_as_escrowed() {
     volume.lock = LockStatus::Locked;
     volume.protection = ProtectionStatus::Unknown;
     volume.protectors.clear();
-    let compliance = evaluate(&require_os(), &device(vec![volume]), &ledger(&[live(V1, R1)]));
+    let compliance = evaluate(
+        &require_os(),
+        &device(vec![volume]),
+        &ledger(&[live(V1, R1)]),
+        &Situation::default(),
+    );
     assert_eq!(compliance.verdict, Verdict::Unknown);
     assert!(compliance.volumes[0].escrowed);
 }

@@ -6,6 +6,7 @@ mod provider;
 mod world;
 
 use domain::compliance::{Verdict, evaluate};
+use domain::plan::Situation;
 use domain::policy::Encryption;
 use history::{Event, history};
 use proptest::prelude::*;
@@ -53,7 +54,7 @@ fn settle(world: &mut World) {
 fn assert_settled(world: &mut World) {
     let (plan, inventory, ledger) = world.look(true, true);
     assert!(plan.actions.is_empty(), "does not converge: {plan:#?}");
-    let compliance = evaluate(&world.policy, &inventory, &ledger);
+    let compliance = evaluate(&world.policy, &inventory, &ledger, &Situation::default());
     for (report, verdict) in inventory.volumes.iter().zip(&compliance.volumes) {
         let explained = plan.blocked.iter().any(|b| b.device == report.device);
         assert!(

@@ -8,6 +8,7 @@ use domain::compliance::{Compliance, Verdict};
 use domain::ids::DeviceId;
 use domain::inventory::Inventory;
 use domain::ledger::{KeyState, StateChange};
+use domain::plan::Situation;
 use domain::policy::Policy;
 use domain::time::Timestamp;
 use rusqlite::{Connection, params};
@@ -38,7 +39,7 @@ pub(super) fn record(
     tx.append(audit)?;
     let key_changes = observe(tx, device, inventory, at)?;
     let ledger = key_records::ledger(tx.sql, device)?;
-    let compliance = evaluate(tx.sql, device, &policies::in_force(tx.sql)?, inventory)?;
+    let compliance = evaluate(tx.sql, device, &policies::in_force(tx.sql)?, inventory, Some(at))?;
     Ok(InventoryOutcome {
         key_changes,
         verdict_before,
@@ -56,7 +57,7 @@ pub(super) fn reevaluate_one(sql: &Connection, device: DeviceId) -> Result<()> {
         .transpose()?
         .flatten();
     if let Some(inventory) = inventory {
-        evaluate(sql, device, &policies::in_force(sql)?, &inventory)?;
+        evaluate(sql, device, &policies::in_force(sql)?, &inventory, None)?;
     }
     Ok(())
 }
@@ -76,7 +77,7 @@ pub(super) fn reevaluate(sql: &Connection, after: Option<DeviceId>, limit: u32) 
         .collect::<Result<_>>()?;
     for (device, inventory) in &next {
         if let Some(inventory) = inventory {
-            evaluate(sql, *device, &policy, inventory)?;
+            evaluate(sql, *device, &policy, inventory, None)?;
         }
     }
     Ok(next.last().map(|(device, _)| *device))
@@ -181,9 +182,36 @@ fn observe(tx: &mut Tx<'_>, device: DeviceId, inventory: &Inventory, at: Timesta
     Ok(changes)
 }
 
-fn evaluate(sql: &Connection, device: DeviceId, policy: &Policy, inventory: &Inventory) -> Result<Compliance> {
+/// `at`: when the inventory came. Without it nothing new was seen, so only dates that stand already are kept.
+fn evaluate(
+    sql: &Connection,
+    device: DeviceId,
+    policy: &Policy,
+    inventory: &Inventory,
+    at: Option<Timestamp>,
+) -> Result<Compliance> {
     let ledger = key_records::ledger(sql, device)?;
-    let compliance = domain::compliance::evaluate(policy, inventory, &ledger);
+    let before: Option<Compliance> = sql
+        .prepare_cached("SELECT compliance FROM devices WHERE id = ?1")?
+        .query_and_then([device.blob()], |row| json_option(row, "compliance"))?
+        .next()
+        .transpose()?
+        .flatten();
+    let situation = Situation {
+        now: at.unwrap_or_default(),
+        detected: before.map(|before| before.detected).unwrap_or_default(),
+        ..Situation::default()
+    };
+    let mut compliance = domain::compliance::evaluate(policy, inventory, &ledger, &situation);
+    if at.is_none() {
+        let stands = |device: &str| situation.detected.iter().any(|d| d.device == device);
+        compliance.detected.retain(|d| stands(&d.device));
+        for volume in &mut compliance.volumes {
+            if !stands(&volume.device) {
+                (volume.detected_at, volume.enforce_from) = (None, None);
+            }
+        }
+    }
     sql.prepare_cached("UPDATE devices SET compliance = ?2, verdict = ?3 WHERE id = ?1")?
         .execute(params![
             device.blob(),
