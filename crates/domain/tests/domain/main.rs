@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod build;
 mod checking;
+mod circumstances;
 mod compliance;
 mod ledger;
 mod planning;
