@@ -15,7 +15,7 @@ pub use model::{
 };
 pub use reference::{
     Choice, Cmdlet, CmdletValue, Csp, Encoding, Grade, RegistryValue, Root, Section, Setting, SettingKind, reference,
-    setting,
+    setting, suggestion,
 };
 pub use registry::{Conflict, Differences, WantedValue, compare_registry, wanted_values};
 pub use validate::FieldError;
@@ -24,6 +24,7 @@ pub use values::{
     Usage, WeakCipher, WindowsRotation,
 };
 
+pub mod document;
 pub mod resolve;
 pub mod targeting;
 

@@ -112,6 +112,33 @@ pub fn reference() -> &'static [Setting] {
     &REFERENCE
 }
 
+/// The setting that somebody may have meant who wrote this id: `os.min_pin_lenght`.
+#[must_use]
+pub fn suggestion(id: &str) -> Option<&'static str> {
+    // Other names of these are old habits.
+    let habits = [
+        ("os.method", "setup.encryption_method_os"),
+        ("fixed.method", "setup.encryption_method_fixed"),
+        ("removable.method", "setup.encryption_method_removable"),
+        ("client.escrow", "client.management_services"),
+        ("client.warn_other_encryption", "setup.warn_other_encryption"),
+        ("client.standard_user_encryption", "os.standard_user_encryption"),
+    ];
+    if let Some((_, known)) = habits.into_iter().find(|(habit, _)| *habit == id) {
+        return Some(known);
+    }
+    let name = |id: &str| id.rsplit('.').next().unwrap_or_default().to_owned();
+    // The right name in the wrong section.
+    if let Some(other) = REFERENCE.iter().find(|s| s.id != id && name(s.id) == name(id)) {
+        return Some(other.id);
+    }
+    let near = REFERENCE
+        .iter()
+        .map(|s| (strsim::osa_distance(s.id, id), s.id))
+        .min_by_key(|(distance, _)| *distance)?;
+    (near.0 <= 2 + id.chars().count() / 6).then_some(near.1)
+}
+
 /// The setting of that id.
 #[must_use]
 pub fn setting(id: &str) -> Option<&'static Setting> {
@@ -195,6 +222,20 @@ impl std::fmt::Debug for Setting {
 }
 
 impl SettingKind {
+    /// Which values are allowed, as a sentence.
+    #[must_use]
+    pub fn allowed(self) -> String {
+        match self {
+            Self::Switch => "Must be true or false.".to_owned(),
+            Self::Number { min, max, unit } => format!("Must be a whole number from {min} to {max} ({unit})."),
+            Self::Choice(choices) => {
+                let values: Vec<_> = choices.iter().map(|choice| choice.value).collect();
+                format!("Must be one of: {}.", values.join(", "))
+            }
+            Self::Text { max } => format!("Must be a text of one line in quotation marks, at most {max} characters."),
+        }
+    }
+
     /// The stored way to write what may be written in other ways.
     fn known_as(self, value: &str) -> &str {
         match self {

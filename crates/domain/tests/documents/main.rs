@@ -1,0 +1,6 @@
+//! Policies as documents, and to and from other formats.
+
+#![expect(clippy::unwrap_used, reason = "a test whose ground is missing fails")]
+
+mod any;
+mod text;
