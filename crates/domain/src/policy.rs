@@ -29,6 +29,7 @@ pub mod resolve;
 pub mod targeting;
 
 mod assignments;
+pub mod interchange;
 mod model;
 mod reference;
 mod registry;

@@ -6,6 +6,7 @@ mod build;
 mod checking;
 mod circumstances;
 mod compliance;
+mod interchange;
 mod ledger;
 mod planning;
 mod policy;
