@@ -230,19 +230,17 @@ impl Decision<'_> {
         }
         let volume = steps.volume;
         match volume.conversion {
-            ConversionStatus::FullyDecrypted if start.as_policy_wants => {
-                if self.may_begin(steps) {
-                    self.encrypt(steps, self.policy.rule(volume.kind).method);
-                }
+            ConversionStatus::FullyDecrypted if start.as_policy_wants && self.may_begin(steps) => {
+                self.encrypt(steps, self.policy.rule(volume.kind).method);
             }
             // It is decrypted on purpose, to be encrypted anew.
             ConversionStatus::DecryptionInProgress if self.encrypts_anew(volume) => {}
             ConversionStatus::DecryptionPaused if self.encrypts_anew(volume) => self.resume_conversion(steps),
             // `Encrypt` ends a decryption that goes on; the method cannot change half-way.
-            ConversionStatus::DecryptionInProgress | ConversionStatus::DecryptionPaused if start.somehow => {
-                if self.may_convert(steps) {
-                    self.encrypt(steps, volume.method);
-                }
+            ConversionStatus::DecryptionInProgress | ConversionStatus::DecryptionPaused
+                if start.somehow && self.may_convert(steps) =>
+            {
+                self.encrypt(steps, volume.method);
             }
             ConversionStatus::EncryptionPaused => self.resume_conversion(steps),
             _ => {}

@@ -88,11 +88,11 @@ fn a_device_is_exempt_when_all_of_its_users_are() {
     };
     let (anna, ben) = (approved("CORP\\anna", None), approved("CORP\\ben", Some(days(3))));
     assert_eq!(
-        state(&["corp\\Anna"], &[anna.clone()]),
+        state(&["corp\\Anna"], std::slice::from_ref(&anna)),
         Enforcement::Exempt { until: None }
     );
     assert_eq!(
-        state(&["CORP\\anna", "CORP\\ben"], &[anna.clone()]),
+        state(&["CORP\\anna", "CORP\\ben"], std::slice::from_ref(&anna)),
         Enforcement::Enforced
     );
     let both = [anna.clone(), ben.clone()];
@@ -198,7 +198,8 @@ fn no_conversion_starts_on_a_low_battery_before_a_restart_or_outside_maintenance
     let mut policy = require_os();
     policy.client.min_battery_percent = 40;
     let inventory = device(vec![plain("C:", VolumeKind::Os)]);
-    let waits: [(&str, fn(&mut Situation)); 3] = [
+    type Change = fn(&mut Situation);
+    let waits: [(&str, Change); 3] = [
         ("39 %", |s| s.power = Power::Battery { percent: 39 }),
         ("restart", |s| s.restart_pending = true),
         ("maintenance", |s| s.maintenance = Maintenance::Closed { opens: None }),

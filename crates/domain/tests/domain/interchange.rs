@@ -32,7 +32,7 @@ fn documents() -> impl Strategy<Value = Assignments> {
 
 fn value(setting: &Setting, number: u32, text: &str) -> String {
     match setting.kind {
-        SettingKind::Switch => (number % 2 == 0).to_string(),
+        SettingKind::Switch => number.is_multiple_of(2).to_string(),
         SettingKind::Number { min, max, .. } => (min + number % (max - min + 1)).to_string(),
         SettingKind::Choice(choices) => choices[number as usize % choices.len()].value.to_owned(),
         SettingKind::Text { .. } => text.trim().to_owned(),
