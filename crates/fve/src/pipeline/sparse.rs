@@ -8,13 +8,20 @@ use std::os::unix::fs::FileExt;
 /// What is looked at as one: smaller holes cost more writes than they save.
 const BLOCK: usize = 64 << 10;
 
+/// What is written at once. For more, the kernel looks for larger pieces of contiguous memory to cache it in, which takes
+/// longer than the copying once memory is fragmented.
+const WRITE: usize = 16 << 10;
+
 /// Writes `data` into a file of final length in which this range is still a hole, and keeps holes where `data` is zeros.
 ///
 /// # Errors
 /// Those of the file.
 pub fn write_sparse(file: &File, offset: u64, data: &[u8]) -> io::Result<()> {
     for run in data_runs(data) {
-        file.write_all_at(&data[run.clone()], offset + run.start as u64)?;
+        for start in run.clone().step_by(WRITE) {
+            let end = run.end.min(start + WRITE);
+            file.write_all_at(&data[start..end], offset + start as u64)?;
+        }
     }
     Ok(())
 }
