@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::targeting::moment::date_from_days;
+
 /// A moment: milliseconds since 1970-01-01T00:00:00Z. Never read from a clock here; callers bring it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -24,20 +26,7 @@ impl Timestamp {
     #[must_use]
     pub fn date(self) -> String {
         let days = self.0.div_euclid(24 * 60 * 60 * 1000);
-        // Eras of 400 years, each of which begins on a first of March.
-        let days = days + 719_468;
-        let era = days.div_euclid(146_097);
-        let day_of_era = days.rem_euclid(146_097);
-        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let from_march = (5 * day_of_year + 2) / 153;
-        let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-        let month = if from_march < 10 {
-            from_march + 3
-        } else {
-            from_march - 9
-        };
-        let year = era * 400 + year_of_era + i64::from(month <= 2);
+        let (year, month, day) = date_from_days(days);
         format!("{year:04}-{month:02}-{day:02}")
     }
 
