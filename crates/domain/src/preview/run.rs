@@ -85,7 +85,11 @@ impl Run<'_> {
     {
         let mut worker = Worker::new(self.question);
         let mut batch = Vec::with_capacity(BATCH);
-        while let Some(number) = lock(source).take(&mut batch) {
+        loop {
+            // In a statement of its own, so that the lock is not held while the batch is worked on.
+            let Some(number) = lock(source).take(&mut batch) else {
+                break;
+            };
             let needed = lock(answer).lines_needed(&self.question);
             let mut found = Batch {
                 devices: u64::try_from(batch.len()).unwrap_or(u64::MAX),

@@ -10,4 +10,7 @@ mod interchange;
 mod ledger;
 mod planning;
 mod policy;
+mod previewing;
+mod resolving;
 mod simulation;
+mod targeting;

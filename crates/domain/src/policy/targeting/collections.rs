@@ -237,6 +237,7 @@ struct Sorter<'a> {
     list: &'a [Node],
     order: Vec<usize>,
     done: HashSet<usize>,
+    on_the_way: HashSet<usize>,
     circles: Vec<CollectionError>,
 }
 
@@ -252,6 +253,7 @@ impl<'a> Sorter<'a> {
             list,
             order: Vec::with_capacity(list.len()),
             done: HashSet::new(),
+            on_the_way: HashSet::new(),
             circles: Vec::new(),
         };
         for start in 0..list.len() {
@@ -266,6 +268,7 @@ impl<'a> Sorter<'a> {
             return;
         }
         let mut way = vec![Open { index: start, next: 0 }];
+        self.on_the_way.insert(start);
         while let Some(open) = way.last_mut() {
             let index = open.index;
             let reference = self.reference(index, open.next);
@@ -274,16 +277,16 @@ impl<'a> Sorter<'a> {
                 None => {
                     self.done.insert(index);
                     self.order.push(index);
+                    self.on_the_way.remove(&index);
                     way.pop();
                 }
                 Some((to, _)) if self.done.contains(&to) => {}
-                Some((to, _)) => match way.iter().position(|open| open.index == to) {
-                    Some(begin) => {
-                        let circle = self.circle(way.get(begin..).unwrap_or_default(), to);
-                        self.circles.push(circle);
-                    }
-                    None => way.push(Open { index: to, next: 0 }),
-                },
+                Some((to, _)) if self.on_the_way.insert(to) => way.push(Open { index: to, next: 0 }),
+                Some((to, _)) => {
+                    let begin = way.iter().position(|open| open.index == to).unwrap_or(0);
+                    let circle = self.circle(way.get(begin..).unwrap_or_default(), to);
+                    self.circles.push(circle);
+                }
             }
         }
     }
