@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::targeting::moment::date_from_days;
+pub(crate) mod moment;
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z. Never read from a clock here; callers bring it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,8 +25,7 @@ impl Timestamp {
     /// Its day in UTC, as `2026-11-25`.
     #[must_use]
     pub fn date(self) -> String {
-        let days = self.0.div_euclid(24 * 60 * 60 * 1000);
-        let (year, month, day) = date_from_days(days);
+        let (year, month, day) = moment::date_from_days(self.0.div_euclid(moment::DAY));
         format!("{year:04}-{month:02}-{day:02}")
     }
 

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::registry::compare_registry;
 use super::targeting::{
     Collection, CollectionId, Collections, Deployment, DeploymentId, DeviceFacts, PolicyId, Profile, UtcOffset, Why,
     Window, is_open, next_opening,
 };
 use super::{Assignments, FieldError, Policy, Setting, reference};
+use crate::plan;
 use crate::time::Timestamp;
 
 /// A policy document as resolution needs it: what it configures, and nothing else.
@@ -81,6 +83,8 @@ pub struct Resolved {
     pub deployments: Vec<Applied>,
     /// When it may begin what disturbs its user.
     pub maintenance: Maintenance,
+    /// What the domain's Group Policy says otherwise on the device, and keeps saying.
+    pub conflicts: Vec<GroupPolicyConflict>,
     /// Settings that contradict each other, though each document by itself may be in order.
     pub faults: Vec<Fault>,
 }
@@ -156,13 +160,28 @@ pub enum Because {
 }
 
 /// When a device may begin to encrypt or decrypt.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Maintenance {
     /// The windows of all deployments that reach it. None: at any time.
     pub windows: Vec<Window>,
     /// It may begin outside them as well. Decided by the strongest deployment that asks for encryption or forbids it; by
     /// the strongest of all when none does.
     pub outside_allowed: bool,
+}
+
+/// A value of the domain's Group Policy that contradicts the effective policy. It is never fought: compliance is code 11.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GroupPolicyConflict {
+    /// The setting's id.
+    pub setting: String,
+    /// Name of the registry value.
+    pub value: String,
+    /// What policy wants it to be.
+    pub wanted: String,
+    /// What Group Policy set it to.
+    pub found: String,
+    /// Both in a sentence.
+    pub sentence: String,
 }
 
 /// A contradiction in an effective policy.
@@ -359,6 +378,7 @@ impl Targeting {
             settings,
             maintenance: self.maintenance(&matching),
             deployments: layers.into_iter().map(|(applied, _)| applied).collect(),
+            conflicts: conflicts(&policy, device),
             faults,
             policy,
         }
@@ -392,10 +412,22 @@ impl Ranked {
 }
 
 impl Maintenance {
-    /// Whether the device may begin now; `offset` is how far its clock is ahead of UTC.
+    /// Whether a window is open now, or there is none; `offset` is how far its clock is ahead of UTC.
     #[must_use]
     pub fn is_open(&self, now: Timestamp, offset: UtcOffset) -> bool {
         is_open(&self.windows, now, offset)
+    }
+
+    /// The same as a plan's situation has it.
+    #[must_use]
+    pub fn state(&self, now: Timestamp, offset: UtcOffset) -> plan::Maintenance {
+        if self.outside_allowed || self.is_open(now, offset) {
+            plan::Maintenance::Open
+        } else {
+            plan::Maintenance::Closed {
+                opens: self.next_opening(now, offset),
+            }
+        }
     }
 
     /// When it may begin next; now, when a window is open.
@@ -403,6 +435,18 @@ impl Maintenance {
     pub fn next_opening(&self, now: Timestamp, offset: UtcOffset) -> Option<Timestamp> {
         next_opening(&self.windows, now, offset)
     }
+}
+
+fn conflicts(policy: &Policy, device: &DeviceFacts<'_>) -> Vec<GroupPolicyConflict> {
+    let found = compare_registry(policy, device.inventory).conflicts;
+    let told = found.into_iter().map(|conflict| GroupPolicyConflict {
+        sentence: conflict.sentence(),
+        setting: conflict.wanted.setting,
+        value: conflict.wanted.name,
+        wanted: conflict.wanted.data.shown(),
+        found: conflict.found.shown(),
+    });
+    told.collect()
 }
 
 fn explain(

@@ -12,8 +12,6 @@ pub use rule::{Chassis, Rule, VersionRange};
 pub use text::{DistinguishedName, OsVersion};
 pub use window::{Date, TimeOfDay, UtcOffset, Weekday, Window, WindowClock, WindowDays, is_open, next_opening};
 
-pub(crate) mod moment;
-
 mod collection;
 mod collections;
 mod deployment;

@@ -8,7 +8,6 @@ use std::hash::{Hash, Hasher};
 use crate::ids::{ProtectorId, VolumeId};
 use crate::inventory::{Inventory, ProtectorReport, Tpm, VolumeReport};
 use crate::ledger::{Ledger, LedgerEntry};
-use crate::time::Timestamp;
 
 /// Writes down what [`Hash`] would digest.
 #[derive(Default)]
@@ -17,21 +16,15 @@ pub(super) struct Class {
 }
 
 impl Class {
-    /// The class of a device under policies of this number. `now` matters where keys are replaced by age.
-    pub(super) fn write(
-        &mut self,
-        policies: u32,
-        inventory: &Inventory,
-        ledger: &Ledger,
-        now: Option<Timestamp>,
-    ) -> &[u8] {
+    /// The class of a device under policies of this number.
+    pub(super) fn write(&mut self, policies: u32, inventory: &Inventory, ledger: &Ledger) -> &[u8] {
         self.bytes.clear();
         policies.hash(self);
-        self.device(inventory, ledger, now);
+        self.device(inventory, ledger);
         &self.bytes
     }
 
-    fn device(&mut self, inventory: &Inventory, ledger: &Ledger, now: Option<Timestamp>) {
+    fn device(&mut self, inventory: &Inventory, ledger: &Ledger) {
         let Inventory {
             hostname: _,
             os: _,
@@ -66,13 +59,13 @@ impl Class {
             } => (2u8, spec_version).hash(self),
         }
         for volume in volumes {
-            self.volume(volume, volumes, ledger, now);
+            self.volume(volume, volumes, ledger);
         }
         let elsewhere = |entry: &&LedgerEntry| !volumes.iter().any(|v| v.volume == Some(entry.volume));
         ledger.0.iter().any(|entry| elsewhere(&entry)).hash(self);
     }
 
-    fn volume(&mut self, report: &VolumeReport, all: &[VolumeReport], ledger: &Ledger, now: Option<Timestamp>) {
+    fn volume(&mut self, report: &VolumeReport, all: &[VolumeReport], ledger: &Ledger) {
         let VolumeReport {
             device,
             letter: _,
@@ -101,7 +94,7 @@ impl Class {
         (method, lock, suspend_count, auto_unlock, protectors.len()).hash(self);
         (extent, hardware_ids, org_identifier, other_encryption).hash(self);
         for protector in protectors {
-            self.protector(protector, *volume, all, ledger, now);
+            self.protector(protector, *volume, all, ledger);
         }
         let carries = |id: ProtectorId| protectors.iter().any(|p| p.id == id);
         let mut others: Vec<_> = ledger
@@ -115,14 +108,7 @@ impl Class {
         others.hash(self);
     }
 
-    fn protector(
-        &mut self,
-        report: &ProtectorReport,
-        volume: Option<VolumeId>,
-        all: &[VolumeReport],
-        ledger: &Ledger,
-        now: Option<Timestamp>,
-    ) {
+    fn protector(&mut self, report: &ProtectorReport, volume: Option<VolumeId>, all: &[VolumeReport], ledger: &Ledger) {
         let ProtectorReport { id, kind, name: _ } = report;
         let first = all.iter().flat_map(|v| &v.protectors).position(|p| p.id == *id);
         (first, kind).hash(self);
@@ -134,11 +120,9 @@ impl Class {
                 protector: _,
                 state,
                 proof,
-                escrowed_at,
-            }) => {
-                let days = now.map(|now| now.since(*escrowed_at).as_secs() / 86_400);
-                (1u8, state, proof, days).hash(self);
-            }
+                // Age makes keys be replaced; a preview does not tell that.
+                escrowed_at: _,
+            }) => (1u8, state, proof).hash(self),
         }
     }
 }

@@ -40,8 +40,6 @@ struct Pair {
     now: Policy,
     then: Policy,
     changes: Vec<SettingChange>,
-    /// Keys are replaced by age under one of them.
-    ages: bool,
     devices: u64,
 }
 
@@ -96,9 +94,7 @@ impl<'a> Worker<'a> {
             return Found::Nothing;
         };
         pair.devices += 1;
-        let key = self
-            .class
-            .write(number, &device.inventory, &device.ledger, pair.ages.then_some(now));
+        let key = self.class.write(number, &device.inventory, &device.ledger);
         let outcome = match self.outcomes.get(key) {
             Some(outcome) => *outcome,
             None => {
@@ -174,9 +170,6 @@ impl<'a> Worker<'a> {
         index.entry(now.clone()).or_default().insert(then.clone(), number);
         self.pairs.push(Pair {
             changes: changes(&policy_now, &policy_then),
-            ages: [&policy_now, &policy_then]
-                .iter()
-                .any(|p| p.client.rotate_max_age_days > 0),
             now: policy_now,
             then: policy_then,
             devices: 0,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::ids::DeviceId;
 use domain::inventory::Inventory;
 use domain::policy::resolve::{Because, Origin, PolicySource, Resolved, Targeting, TargetingError};
-use domain::policy::targeting::{Collection, Collections, Deployment, DeviceFacts, Profile};
+use domain::policy::targeting::{Collection, Collections, Deployment, DeviceFacts, Profile, UtcOffset};
 use domain::policy::{Assignments, Encryption, OsProtector, Policy, reference};
 use domain::time::Timestamp;
 use proptest::prelude::*;
@@ -147,6 +147,50 @@ fn settings_of_several_documents_that_contradict_each_other_are_reported() {
     assert_eq!(resolved.faults.len(), 1, "{:?}", resolved.faults);
     assert_eq!(resolved.faults.first().unwrap().setting, "fixed.auto_unlock");
     assert!(resolve(&three(), &["laptops"], None, Timestamp(0)).faults.is_empty());
+}
+
+#[test]
+fn what_group_policy_of_the_domain_says_otherwise_is_shown_with_both_sides() {
+    let mut inventory = device(Vec::new());
+    let entry = |origin| json!({ "root": "r1", "name": "MinimumPIN", "data": 4, "origin": origin });
+    let tags = BTreeSet::new();
+    inventory.registry = serde_json::from_value(json!([entry("domain")])).unwrap();
+    let resolved = three().resolve(&facts(&inventory, &tags), None, Timestamp(0));
+    let [conflict] = resolved.conflicts.as_slice() else {
+        panic!("{:?}", resolved.conflicts)
+    };
+    assert_eq!(
+        (
+            conflict.setting.as_str(),
+            conflict.wanted.as_str(),
+            conflict.found.as_str()
+        ),
+        ("os.min_pin_length", "6", "4")
+    );
+    inventory.registry = serde_json::from_value(json!([entry("local")])).unwrap();
+    assert!(
+        three()
+            .resolve(&facts(&inventory, &tags), None, Timestamp(0))
+            .conflicts
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_plan_is_told_whether_it_may_begin_and_when() {
+    let mut base = deploy("everybody", "base", "all-devices", 1000);
+    base.windows = serde_json::from_value(json!([{ "start": "01:00", "minutes": 60, "clock": "utc" }])).unwrap();
+    let state = |allowed: bool, now: i64| {
+        let mut base = base.clone();
+        base.outside_window_allowed = allowed;
+        let targeting = three().with_deployment(base).unwrap();
+        let maintenance = resolve(&targeting, &[], None, Timestamp(0)).maintenance;
+        maintenance.state(Timestamp(now), UtcOffset(0))
+    };
+    let opens = Some(Timestamp(3_600_000));
+    assert_eq!(state(false, 0), domain::plan::Maintenance::Closed { opens });
+    assert_eq!(state(false, 3_600_000), domain::plan::Maintenance::Open);
+    assert_eq!(state(true, 0), domain::plan::Maintenance::Open);
 }
 
 #[test]

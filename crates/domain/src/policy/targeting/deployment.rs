@@ -73,7 +73,7 @@ mod written_moment {
     use serde::{Deserialize, Deserializer, Serializer};
 
     use super::Timestamp;
-    use crate::policy::targeting::moment;
+    use crate::time::moment;
 
     #[expect(clippy::ref_option, reason = "serde asks for this shape")]
     pub(super) fn serialize<S: Serializer>(moment: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {

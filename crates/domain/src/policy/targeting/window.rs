@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::moment::{self, DAY, MINUTE};
 use crate::time::Timestamp;
+use crate::time::moment::{self, DAY, MINUTE};
 
 /// A span of time that comes once, every day, or on some days of the week.
 ///
