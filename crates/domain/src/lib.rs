@@ -6,6 +6,7 @@
 pub mod access;
 pub mod audit;
 pub mod compliance;
+pub mod digest;
 pub mod exemption;
 pub mod ids;
 pub mod inventory;

@@ -10,6 +10,7 @@
 //!
 //! Every refusal is a [`Problem`] with a stable code. `429` and `503` carry `Retry-After` in seconds, and the agent obeys.
 
+pub use domain::digest::digest;
 use domain::ids::{DeviceId, ProtectorId, RequestId, VolumeId};
 use domain::inventory::Inventory;
 use domain::ledger::Ledger;
@@ -163,13 +164,4 @@ pub struct Problem {
     pub code: String,
     /// A sentence for the person; says which field and what is allowed.
     pub detail: String,
-}
-
-/// Digest of a policy or an inventory: SHA-256 of its JSON as serde writes it, in lower-case hexadecimal.
-///
-/// # Errors
-/// When the value cannot be written as JSON, which does not happen for the types here.
-pub fn digest<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
-    use sha2::{Digest, Sha256};
-    Ok(hex::encode(Sha256::digest(serde_json::to_vec(value)?)))
 }

@@ -157,6 +157,11 @@ impl From<store::StoreError> for AppError {
         match &error {
             StoreError::NotFound(what) => Self::not_found(format!("There is no such {what}.")),
             StoreError::Exists(what) => Self::conflict("exists", format!("This {what} exists already.")),
+            StoreError::Outdated(what) => Self::conflict(
+                "changed",
+                format!("This {what} was changed by somebody else in between; nothing was saved."),
+            ),
+            StoreError::Rejected(why) => Self::invalid("rejected", why.clone()),
             StoreError::Invalid { field, allowed } => Self::invalid("invalid", format!("{field}: {allowed}")),
             StoreError::Refused(Refusal::DeviceRetired) => device_retired(),
             StoreError::Refused(Refusal::LastAdministrator) => Self::conflict(

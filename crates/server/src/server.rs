@@ -21,7 +21,6 @@ use crate::router;
 use crate::sealing::{KeyFileError, Unsealed, open_or_create, write_durably};
 use crate::services::accounts;
 use crate::services::passwords::Passwords;
-use crate::services::policy::CurrentPolicy;
 use crate::state::{AppState, Shared, SharedRng};
 use crate::tls::{self, Acceptor, CurrentCertificate, TlsError, server_config};
 
@@ -223,7 +222,7 @@ async fn run(
         Passwords::new(config.kdf_cost, &salt, &nobody).ok_or(KeyFileError::Cost)?
     };
     let state = AppState::new(Shared {
-        policy: CurrentPolicy::load(&*store).await?,
+        policies: Default::default(),
         clock,
         store,
         keys: unsealed.ring,

@@ -15,7 +15,7 @@ use crate::authority::Authority;
 use crate::config::Limits;
 use crate::sealing::KeyRing;
 use crate::services::passwords::Passwords;
-use crate::services::policy::CurrentPolicy;
+use crate::services::policy::KnownPolicies;
 use crate::services::recovery::SaveTokens;
 use crate::services::sign_in::UnknownNames;
 use crate::wake::Hub;
@@ -43,7 +43,7 @@ pub struct Shared {
     pub(crate) passwords: Passwords,
     pub(crate) unknown_names: UnknownNames,
     pub(crate) save_tokens: SaveTokens,
-    pub(crate) policy: CurrentPolicy,
+    pub(crate) policies: KnownPolicies,
     pub(crate) hub: Hub,
     pub(crate) proof_work: Notify,
     pub(crate) device_slots: Arc<Semaphore>,

@@ -11,6 +11,12 @@ pub enum StoreError {
     /// It is there already.
     #[error("{0} exists already")]
     Exists(What),
+    /// Another version came in between.
+    #[error("{0} was changed by somebody else in between")]
+    Outdated(What),
+    /// It does not fit with what is there; says why.
+    #[error("{0}")]
+    Rejected(String),
     /// A rule of the store says no.
     #[error("refused: {0}")]
     Refused(Refusal),
@@ -69,6 +75,14 @@ pub enum What {
     Session,
     /// A setting.
     Setting,
+    /// A policy document.
+    Document,
+    /// A collection.
+    Collection,
+    /// A deployment.
+    Deployment,
+    /// An exemption.
+    Exemption,
     /// A file.
     File,
 }
@@ -83,6 +97,10 @@ impl fmt::Display for What {
             Self::Account => "account",
             Self::Session => "session",
             Self::Setting => "setting",
+            Self::Document => "policy",
+            Self::Collection => "collection",
+            Self::Deployment => "deployment",
+            Self::Exemption => "exemption",
             Self::File => "file",
         })
     }

@@ -13,7 +13,7 @@ use domain::audit::{Checkpoint, verify};
 use make::*;
 use rusqlite::Connection;
 use store::model::{DeviceQuery, NewSession, SecretHash};
-use store::{Accounts, AuditLog, Devices, Keys, Maintenance, OfflineAudit, SqliteStore, StoreError, What};
+use store::{Accounts, AuditLog, Devices, Keys, Maintenance, OfflineAudit, SqliteStore, StoreError, Targeting, What};
 
 #[cfg(unix)]
 #[tokio::test]
@@ -106,6 +106,24 @@ async fn filled(path: &Path) {
         note: String::new(),
     };
     store::Policies::put_policy(&store, policy, Vec::new()).await.unwrap();
+    let mut marks = store::model::Marks::default();
+    marks.tags.insert("lab".into());
+    store
+        .set_marks(id, marks, at(1), "user:anna".into(), Vec::new())
+        .await
+        .unwrap();
+    let wish = store::model::NewExemption {
+        user: "anna".into(),
+        at: at(1),
+        by: "user:anna".into(),
+        reason: String::new(),
+    };
+    let (wish, _) = store.request_exemption(wish, Vec::new()).await.unwrap();
+    let denied = domain::exemption::Decision::Denied { at: at(2) };
+    store
+        .decide_exemption(wish, denied, at(2), "user:anna".into(), String::new(), Vec::new())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -119,7 +137,10 @@ async fn recovery_data_and_audit_refuse_every_statement_that_removes_or_changes_
         "DELETE FROM volumes",
         "DELETE FROM keys",
         "DELETE FROM key_versions",
-        "DELETE FROM policies",
+        "DELETE FROM items",
+        "DELETE FROM marks",
+        "DELETE FROM exemptions",
+        "DELETE FROM exemption_decisions",
         "DELETE FROM audit",
         "DELETE FROM audit WHERE sequence = 1",
         "DELETE FROM checkpoints",
@@ -131,7 +152,11 @@ async fn recovery_data_and_audit_refuse_every_statement_that_removes_or_changes_
         "UPDATE key_versions SET evidence = x'00'",
         "UPDATE key_versions SET key_version = 2",
         "UPDATE key_versions SET escrowed_at = 0",
-        "UPDATE policies SET note = 'x'",
+        "UPDATE items SET note = 'x'",
+        "UPDATE marks SET tags = '[]'",
+        "UPDATE exemptions SET reason = 'x'",
+        "UPDATE exemption_decisions SET note = 'x'",
+        "REPLACE INTO items SELECT * FROM items",
         "UPDATE audit SET detail = 'x'",
         "UPDATE audit SET device = NULL",
         "UPDATE checkpoints SET signature = x'00'",
@@ -147,7 +172,7 @@ async fn recovery_data_and_audit_refuse_every_statement_that_removes_or_changes_
         let answer = sql.execute(statement, []);
         let error = answer.expect_err(statement).to_string();
         assert!(
-            ["never", "keeps", "grows", "cannot be forgotten"]
+            ["never", "keeps", "only count up", "grows", "cannot be forgotten"]
                 .iter()
                 .any(|word| error.contains(word)),
             "{statement}: {error}"

@@ -5,6 +5,7 @@
 use axum::Json;
 use axum::extract::State;
 use domain::inventory::Inventory;
+use domain::policy::Policy;
 use protocol::messages::{CheckInRequest, CheckInResponse, Request, RequestKind};
 use store::model::{CheckInView, DeviceRequest, Report};
 
@@ -38,23 +39,29 @@ pub(super) async fn check_in(
     if changed {
         view = look(&state, device).await?;
     }
-    let policy = state.policy.get();
-    let has_policy = request.policy_digest.as_ref() == Some(&policy.digest);
+    let policy_digest = view.policy_digest.clone().unwrap_or_default();
+    let policy = state.policies.get(&*state.store, &policy_digest).await?;
+    let has_policy = request.policy_digest.as_ref() == Some(&policy_digest);
     Ok(Json(CheckInResponse {
         send_inventory,
-        policy: (!has_policy).then(|| policy.policy.clone()),
-        policy_digest: policy.digest.clone(),
+        policy: (!has_policy).then(|| Policy::clone(&policy)),
+        policy_digest,
         ledger: view.ledger,
         requests: view.requests.into_iter().map(as_told).collect(),
         recovery_key: state.keys.recovery_key().clone(),
-        next_check_in_seconds: next_check_in(&state, policy.policy.client.check_interval_minutes),
+        next_check_in_seconds: next_check_in(&state, policy.client.check_interval_minutes),
     }))
 }
 
-async fn look(state: &Shared, device: Device) -> Result<CheckInView> {
-    let view = state.store.check_in_view(device.id).await?.ok_or_else(unknown)?;
+/// What is known of the device, under the policy that holds for it now: only after a change of policies does this write.
+pub(super) async fn look(state: &Shared, device: Device) -> Result<CheckInView> {
+    let mut view = state.store.check_in_view(device.id).await?.ok_or_else(unknown)?;
     if view.retired {
         return Err(device_retired());
+    }
+    if view.stale {
+        state.store.refresh(device.id, state.now()).await?;
+        view = state.store.check_in_view(device.id).await?.ok_or_else(unknown)?;
     }
     Ok(view)
 }

@@ -9,10 +9,11 @@ use domain::ledger::{KeyState, LedgerEntry, ProofState};
 use protocol::messages::{WaitRequest, WaitResponse};
 use store::model::CheckInView;
 
-use super::device::{Device, unknown};
+use super::check_in::look;
+use super::device::Device;
 use super::message::Message;
 use super::{below, come_back};
-use crate::error::{AppError, Result, device_retired};
+use crate::error::{AppError, Result};
 use crate::state::AppState;
 use crate::wake::{Held, Woken};
 
@@ -29,28 +30,44 @@ pub(super) async fn wait(
     };
     let first = !state.hub.knows(device.id);
     let mut held = state.hub.hold(device.id);
-    let view = state.store.check_in_view(device.id).await?.ok_or_else(unknown)?;
-    if view.retired {
-        return Err(device_retired());
-    }
+    let view = look(&state, device).await?;
     state.store.seen(device.id, state.now());
     // After a restart nobody remembers what the device was told.
     let news = first && has_news(&view);
-    if news || request.policy_digest.as_ref() != Some(&state.policy.get().digest) {
+    if news || request.policy_digest != view.policy_digest {
         return Ok(Json(WaitResponse { check_in_now: true }));
     }
     let time = Duration::from_secs(request.seconds.into());
-    let woken = tokio::time::timeout(time, woken_or_stopped(&mut held, &state)).await;
-    let check_in_now = match woken {
-        Ok(Some(Woken::Device)) => true,
-        Ok(Some(Woken::Everybody)) => {
-            let pause = Duration::from_millis(state.with_rng(|rng| below(rng, SPREAD_MS)).into());
-            let _ = tokio::time::timeout(pause, woken_or_stopped(&mut held, &state)).await;
-            true
-        }
-        Ok(Some(Woken::Replaced) | None) | Err(_) => false,
+    let waited = tokio::time::timeout(time, until_concerned(&mut held, &state, device, request.policy_digest));
+    let check_in_now = match waited.await {
+        Ok(answer) => answer?,
+        Err(_) => false,
     };
     Ok(Json(WaitResponse { check_in_now }))
+}
+
+/// Waits until there is something for this very device; false when a newer request or the server's end comes first.
+async fn until_concerned(
+    held: &mut Held,
+    state: &AppState,
+    device: Device,
+    policy_digest: Option<String>,
+) -> Result<bool> {
+    loop {
+        match woken_or_stopped(held, state).await {
+            Some(Woken::Device) => return Ok(true),
+            Some(Woken::Replaced) | None => return Ok(false),
+            Some(Woken::Everybody) => {
+                let pause = Duration::from_millis(state.with_rng(|rng| below(rng, SPREAD_MS)).into());
+                if let Ok(Some(Woken::Device)) = tokio::time::timeout(pause, woken_or_stopped(held, state)).await {
+                    return Ok(true);
+                }
+                if look(state, device).await?.policy_digest != policy_digest {
+                    return Ok(true);
+                }
+            }
+        }
+    }
 }
 
 /// Whether there is something for the device to do: a request, or a key that was told or does not open its volume.

@@ -8,6 +8,7 @@ use crate::session::IDLE;
 use crate::state::{AppState, Shared};
 
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 const SIGN_EVERY: Duration = Duration::from_secs(60);
 const CARE_EVERY: Duration = Duration::from_secs(60 * 60);
 
@@ -27,6 +28,32 @@ pub(super) async fn last(state: &Shared) {
 async fn flush_now(state: &Shared) {
     if let Err(error) = state.store.flush().await {
         tracing::warn!(%error, "last contacts could not be stored");
+    }
+}
+
+/// Looks every minute at what time alone changed: deployments that begin, exemptions that end.
+pub(super) async fn time_passes(state: AppState) {
+    // What an earlier run of the server left undone.
+    reevaluate(&state).await;
+    while !pause(&state, LOOK_EVERY).await {
+        match state.store.time_passed(state.now()).await {
+            Ok(passed) => {
+                for device in passed.devices {
+                    state.hub.wake(device);
+                }
+                if passed.everybody {
+                    state.hub.wake_everybody();
+                    reevaluate(&state).await;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "beginnings and ends could not be looked at"),
+        }
+    }
+}
+
+async fn reevaluate(state: &Shared) {
+    if let Err(error) = crate::services::policy::reevaluate(state).await {
+        error.log();
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) fn start(state: &AppState, renewal: Option<Renewal>) -> JoinSet<()> {
     jobs.spawn(proof::run(state.clone()));
     jobs.spawn(care::flush(state.clone()));
     jobs.spawn(care::sign(state.clone()));
+    jobs.spawn(care::time_passes(state.clone()));
     jobs.spawn(care::hourly(state.clone(), renewal));
     jobs
 }

@@ -1,6 +1,7 @@
 //! The policy in force.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::access::Permission;
 use domain::policy::Policy;
@@ -24,42 +25,50 @@ pub struct InForce {
     pub digest: String,
 }
 
-/// The policy in force, in memory.
-pub(crate) struct CurrentPolicy(RwLock<Arc<InForce>>);
+/// Most policies that are kept in memory.
+const MOST_KNOWN: usize = 1024;
 
-impl CurrentPolicy {
-    pub(crate) async fn load(store: &dyn store::Store) -> Result<Self> {
-        let in_force = match store.policy().await? {
-            Some(version) => from_version(version),
-            None => InForce {
-                version: 0,
-                digest: digest(&Policy::default())?,
-                policy: Policy::default(),
-            },
-        };
-        Ok(Self(RwLock::new(Arc::new(in_force))))
-    }
+/// Policies that devices were told, by digest, in memory: most devices share a few.
+#[derive(Default)]
+pub(crate) struct KnownPolicies(Mutex<HashMap<String, Arc<Policy>>>);
 
-    pub(crate) fn get(&self) -> Arc<InForce> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn set(&self, in_force: InForce) {
-        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        // Two administrators may save at once: the later version wins, whichever answer comes first.
-        if in_force.version >= current.version {
-            *current = Arc::new(in_force);
+impl KnownPolicies {
+    /// The policy of that digest.
+    pub(crate) async fn get(&self, store: &dyn store::Store, digest: &str) -> Result<Arc<Policy>> {
+        let known = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(digest)
+            .cloned();
+        if let Some(known) = known {
+            return Ok(known);
         }
+        let stored = store.effective_policy(digest).await?;
+        let policy = Arc::new(stored.ok_or_else(|| AppError::internal("a device's policy is not stored"))?);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST_KNOWN {
+            all.clear();
+        }
+        all.insert(digest.to_owned(), Arc::clone(&policy));
+        Ok(policy)
     }
 }
 
-/// The policy in force. Needs [`Permission::ReadDevices`].
+/// The built-in policy, which reaches every device. Needs [`Permission::ReadDevices`].
 ///
 /// # Errors
-/// 403.
-pub fn get(state: &AppState, user: &CurrentUser) -> Result<Arc<InForce>> {
+/// 403; when the store fails.
+pub async fn get(state: &AppState, user: &CurrentUser) -> Result<InForce> {
     user.demand(Permission::ReadDevices)?;
-    Ok(state.policy.get())
+    Ok(match state.store.policy().await? {
+        Some(version) => from_version(version),
+        None => InForce {
+            version: 0,
+            digest: digest(&Policy::default())?,
+            policy: Policy::default(),
+        },
+    })
 }
 
 /// All versions, newest first.
@@ -94,20 +103,21 @@ pub async fn update_as(state: &AppState, actor: &str, policy: Policy, note: &str
     }
     let digest = digest(&policy)?;
     let new = NewPolicy {
-        policy: policy.clone(),
-        digest: digest.clone(),
+        policy,
+        digest,
         at: state.now(),
         by: actor.to_owned(),
         note: note.trim().to_owned(),
     };
     let event = state.event(actor, "policy.changed", "policy", new.note.clone());
     let version = state.store.put_policy(new, vec![event]).await?;
-    let in_force = InForce {
-        version,
-        policy,
-        digest,
-    };
-    state.policy.set(in_force);
+    changed(state);
+    Ok(version)
+}
+
+/// Something changed that may concern any device: those that wait look whether it concerns them, and reports follow in the
+/// background.
+pub(crate) fn changed(state: &AppState) {
     state.hub.wake_everybody();
     let state = state.clone();
     tokio::spawn(async move {
@@ -115,13 +125,12 @@ pub async fn update_as(state: &AppState, actor: &str, policy: Policy, note: &str
             error.log();
         }
     });
-    Ok(version)
 }
 
-/// Evaluates every device under the policy in force.
+/// Evaluates every stale device under the policy that holds for it.
 pub(crate) async fn reevaluate(state: &Shared) -> Result<()> {
     let mut after = None;
-    while let Some(last) = state.store.reevaluate(after, REEVALUATE_AT_ONCE).await? {
+    while let Some(last) = state.store.reevaluate(after, REEVALUATE_AT_ONCE, state.now()).await? {
         after = Some(last);
     }
     Ok(())

@@ -1,10 +1,12 @@
 //! Devices and their volumes.
 
 use domain::compliance::{Compliance, Verdict};
+use domain::exemption::Exemption;
 use domain::ids::{DeviceId, ProtectorId, RequestId, VolumeId};
 use domain::inventory::{Inventory, VolumeReport};
 use domain::ledger::{Ledger, StateChange};
 use domain::plan::Blocked;
+use domain::policy::resolve::Maintenance;
 use domain::time::Timestamp;
 
 use super::page::{Direction, Paging};
@@ -55,6 +57,8 @@ pub struct Device {
     pub duplicate_hardware: bool,
     /// Retired: hidden from lists unless asked for, may not write; its keys stay.
     pub retired_at: Option<Timestamp>,
+    /// Digest of the policy that it was evaluated under.
+    pub policy_digest: Option<String>,
 }
 
 /// A line of the list of devices.
@@ -168,6 +172,14 @@ pub struct CheckInView {
     pub ledger: Ledger,
     /// Requests that are not done, oldest first.
     pub requests: Vec<DeviceRequest>,
+    /// Digest of the policy that holds for it; none before it was evaluated.
+    pub policy_digest: Option<String>,
+    /// Something changed since it was evaluated that may concern it: refresh it.
+    pub stale: bool,
+    /// When it may begin what disturbs its user.
+    pub maintenance: Maintenance,
+    /// Exemptions of its users, the newest first.
+    pub exemptions: Vec<Exemption>,
 }
 
 /// A volume that a device ever reported or escrowed a key of. Never deleted (P6).

@@ -8,6 +8,7 @@ mod page;
 mod policy;
 mod request;
 mod summary;
+mod targeting;
 mod token;
 
 pub use account::{
@@ -26,4 +27,8 @@ pub use page::{Direction, Page, Paging};
 pub use policy::{NewPolicy, PolicyVersion};
 pub use request::{DeviceRequest, NewRequest, RequestKind};
 pub use summary::{KeyTally, Summary};
+pub use targeting::{
+    BUILT_IN, Content, DecisionRecord, Document, ExemptionId, ExemptionQuery, ExemptionRecord, Item, ItemKind, Marks,
+    NewExemption, NewItem, Passed,
+};
 pub use token::{NewToken, Token, TokenId};

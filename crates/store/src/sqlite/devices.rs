@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::values::{Id, id, json, json_option, named, time, time_option};
 use super::writer::Tx;
-use super::{SqliteStore, device_list, inventory, key_records, requests, tokens};
+use super::{SqliteStore, device_list, exemptions, inventory, key_records, requests, tokens};
 use crate::model::{
     CheckInView, Device, DeviceQuery, DeviceRow, InventoryOutcome, NewDevice, Page, Report, SecretHash, VolumeRecord,
 };
@@ -92,8 +92,8 @@ impl Devices for SqliteStore {
         .await
     }
 
-    async fn reevaluate(&self, after: Option<DeviceId>, limit: u32) -> Result<Option<DeviceId>> {
-        self.write(move |tx| inventory::reevaluate(tx.sql, after, limit)).await
+    async fn reevaluate(&self, after: Option<DeviceId>, limit: u32, now: Timestamp) -> Result<Option<DeviceId>> {
+        self.write(move |tx| inventory::reevaluate(tx, after, limit, now)).await
     }
 }
 
@@ -165,6 +165,7 @@ fn from_row(row: &Row<'_>) -> Result<Device> {
         last_error: row.get("last_error")?,
         duplicate_hardware: row.get("duplicate_hardware")?,
         retired_at: time_option(row, "retired_at")?,
+        policy_digest: row.get("policy_digest")?,
     })
 }
 
@@ -185,7 +186,11 @@ fn volumes(sql: &Connection, device: DeviceId) -> Result<Vec<VolumeRecord>> {
 
 fn check_in_view(sql: &Connection, device: DeviceId) -> Result<Option<CheckInView>> {
     let view = sql
-        .prepare_cached("SELECT inventory_digest, blocked, last_error, retired_at FROM devices WHERE id = ?1")?
+        .prepare_cached(
+            "SELECT inventory_digest, blocked, last_error, retired_at, policy_digest, maintenance,
+                 evaluated <> (SELECT generation FROM targeting_state) AS stale
+             FROM devices WHERE id = ?1",
+        )?
         .query_and_then([device.blob()], |row| {
             Ok::<_, StoreError>(CheckInView {
                 inventory_digest: row.get("inventory_digest")?,
@@ -194,6 +199,10 @@ fn check_in_view(sql: &Connection, device: DeviceId) -> Result<Option<CheckInVie
                 retired: time_option(row, "retired_at")?.is_some(),
                 ledger: key_records::ledger(sql, device)?,
                 requests: requests::pending(sql, device)?,
+                policy_digest: row.get("policy_digest")?,
+                stale: row.get("stale")?,
+                maintenance: json_option(row, "maintenance")?.unwrap_or_default(),
+                exemptions: exemptions::plain(sql, device)?,
             })
         })?
         .next()

@@ -9,13 +9,12 @@ use domain::ids::DeviceId;
 use domain::inventory::Inventory;
 use domain::ledger::{KeyState, StateChange};
 use domain::plan::Situation;
-use domain::policy::Policy;
 use domain::time::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::values::{Id, id, json_option, name, named};
 use super::writer::Tx;
-use super::{devices, key_records, policies};
+use super::{devices, exemptions, key_records};
 use crate::model::{InventoryOutcome, KeyName, subject};
 use crate::{Result, StoreError, What};
 
@@ -39,7 +38,7 @@ pub(super) fn record(
     tx.append(audit)?;
     let key_changes = observe(tx, device, inventory, at)?;
     let ledger = key_records::ledger(tx.sql, device)?;
-    let compliance = evaluate(tx.sql, device, &policies::in_force(tx.sql)?, inventory, Some(at))?;
+    let compliance = evaluate(tx, device, inventory, at)?;
     Ok(InventoryOutcome {
         key_changes,
         verdict_before,
@@ -48,28 +47,43 @@ pub(super) fn record(
     })
 }
 
-/// Evaluates a device again after something but its inventory changed.
-pub(super) fn reevaluate_one(sql: &Connection, device: DeviceId) -> Result<()> {
-    let inventory = sql
-        .prepare_cached("SELECT inventory FROM devices WHERE id = ?1")?
-        .query_and_then([device.blob()], |row| json_option(row, "inventory"))?
+/// Evaluates a device again after something but its inventory changed. Of a device that has not reported yet, only the
+/// policy is worked out.
+pub(super) fn reevaluate_one(tx: &Tx<'_>, device: DeviceId, now: Timestamp) -> Result<()> {
+    let stored: Option<(Option<Inventory>, String)> = tx
+        .sql
+        .prepare_cached("SELECT inventory, hostname FROM devices WHERE id = ?1")?
+        .query_and_then([device.blob()], |row| {
+            Ok::<_, StoreError>((json_option(row, "inventory")?, row.get("hostname")?))
+        })?
         .next()
-        .transpose()?
-        .flatten();
-    if let Some(inventory) = inventory {
-        evaluate(sql, device, &policies::in_force(sql)?, &inventory, None)?;
+        .transpose()?;
+    match stored {
+        Some((Some(inventory), _)) => {
+            evaluate(tx, device, &inventory, now)?;
+        }
+        Some((None, hostname)) => {
+            let bare = Inventory {
+                hostname,
+                ..Inventory::default()
+            };
+            tx.policies.settle(tx.sql, device, &bare, now)?;
+        }
+        None => {}
     }
     Ok(())
 }
 
-/// Evaluates the next devices by id; returns the last.
-pub(super) fn reevaluate(sql: &Connection, after: Option<DeviceId>, limit: u32) -> Result<Option<DeviceId>> {
-    let policy = policies::in_force(sql)?;
+/// Evaluates the next stale devices by id; returns the last.
+pub(super) fn reevaluate(tx: &Tx<'_>, after: Option<DeviceId>, limit: u32, now: Timestamp) -> Result<Option<DeviceId>> {
     let after: &[u8] = after.as_ref().map_or(&[], |id| id.blob());
-    let next: Vec<(DeviceId, Option<Inventory>)> = sql
+    let next: Vec<(DeviceId, Option<Inventory>)> = tx
+        .sql
         .prepare_cached(
             "SELECT id, inventory FROM devices
-             WHERE id > ?1 AND retired_at IS NULL AND inventory IS NOT NULL ORDER BY id LIMIT ?2",
+             WHERE id > ?1 AND retired_at IS NULL AND inventory IS NOT NULL
+                 AND evaluated <> (SELECT generation FROM targeting_state)
+             ORDER BY id LIMIT ?2",
         )?
         .query_and_then(params![after, limit], |row| {
             Ok::<_, StoreError>((id(row, "id")?, json_option(row, "inventory")?))
@@ -77,7 +91,7 @@ pub(super) fn reevaluate(sql: &Connection, after: Option<DeviceId>, limit: u32) 
         .collect::<Result<_>>()?;
     for (device, inventory) in &next {
         if let Some(inventory) = inventory {
-            evaluate(sql, *device, &policy, inventory, None)?;
+            evaluate(tx, *device, inventory, now)?;
         }
     }
     Ok(next.last().map(|(device, _)| *device))
@@ -182,14 +196,9 @@ fn observe(tx: &mut Tx<'_>, device: DeviceId, inventory: &Inventory, at: Timesta
     Ok(changes)
 }
 
-/// `at`: when the inventory came. Without it nothing new was seen, so only dates that stand already are kept.
-fn evaluate(
-    sql: &Connection,
-    device: DeviceId,
-    policy: &Policy,
-    inventory: &Inventory,
-    at: Option<Timestamp>,
-) -> Result<Compliance> {
+fn evaluate(tx: &Tx<'_>, device: DeviceId, inventory: &Inventory, now: Timestamp) -> Result<Compliance> {
+    let sql = tx.sql;
+    let effective = tx.policies.settle(sql, device, inventory, now)?;
     let ledger = key_records::ledger(sql, device)?;
     let before: Option<Compliance> = sql
         .prepare_cached("SELECT compliance FROM devices WHERE id = ?1")?
@@ -198,20 +207,12 @@ fn evaluate(
         .transpose()?
         .flatten();
     let situation = Situation {
-        now: at.unwrap_or_default(),
+        now,
         detected: before.map(|before| before.detected).unwrap_or_default(),
+        exemptions: exemptions::plain(sql, device)?,
         ..Situation::default()
     };
-    let mut compliance = domain::compliance::evaluate(policy, inventory, &ledger, &situation);
-    if at.is_none() {
-        let stands = |device: &str| situation.detected.iter().any(|d| d.device == device);
-        compliance.detected.retain(|d| stands(&d.device));
-        for volume in &mut compliance.volumes {
-            if !stands(&volume.device) {
-                (volume.detected_at, volume.enforce_from) = (None, None);
-            }
-        }
-    }
+    let compliance = domain::compliance::evaluate(&effective.policy, inventory, &ledger, &situation);
     sql.prepare_cached("UPDATE devices SET compliance = ?2, verdict = ?3 WHERE id = ?1")?
         .execute(params![
             device.blob(),

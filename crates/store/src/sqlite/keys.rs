@@ -122,7 +122,7 @@ fn store(tx: &mut Tx<'_>, escrow: &NewEscrow, evidence: &[u8], audit: Vec<AuditE
             escrow.sealed.bytes,
             evidence
         ])?;
-    inventory::reevaluate_one(tx.sql, escrow.name.device)?;
+    inventory::reevaluate_one(tx, escrow.name.device, escrow.at)?;
     tx.append(audit)?;
     Ok(Escrowed {
         escrowed_at: escrow.at,
@@ -326,7 +326,7 @@ fn record_proof(tx: &mut Tx<'_>, result: &ProofResult, audit: Vec<AuditEvent>) -
     tx.sql
         .prepare_cached("UPDATE keys SET proof = ?3 WHERE id = ?1 AND version = ?2")?
         .execute(params![key.id, result.version, proof])?;
-    inventory::reevaluate_one(tx.sql, result.name.device)?;
+    inventory::reevaluate_one(tx, result.name.device, result.at)?;
     tx.append(audit)?;
     Ok(true)
 }

@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_drive_counts.sql"),
     include_str!("migrations/0003_audit_head.sql"),
+    include_str!("migrations/0004_targeting.sql"),
 ];
 
 /// Newest schema version that this program knows.
@@ -39,4 +40,51 @@ pub(super) fn check_version(connection: &Connection) -> Result<u32> {
         return Err(StoreError::SchemaTooNew { found, known: KNOWN });
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{BUILT_IN, ItemKind};
+    use crate::sqlite::items;
+    use domain::policy::Policy;
+
+    #[test]
+    fn the_one_policy_of_an_older_schema_becomes_the_built_in_document_with_its_history() {
+        let mut sql = Connection::open_in_memory().unwrap();
+        for older in MIGRATIONS.iter().take(3) {
+            sql.execute_batch(older).unwrap();
+        }
+        sql.pragma_update(None, "user_version", 3).unwrap();
+        let mut policy = Policy::default();
+        for (version, length) in [(1, 6), (2, 8)] {
+            policy.os.min_pin_length = length;
+            let text = serde_json::to_string(&policy).unwrap();
+            sql.execute(
+                "INSERT INTO policies VALUES (?1, ?2, 'd' || ?1, 10 * ?1, 'user:anna', 'why')",
+                rusqlite::params![version, text],
+            )
+            .unwrap();
+        }
+        migrate(&mut sql).unwrap();
+        let history = items::history(&sql, ItemKind::Document, BUILT_IN).unwrap();
+        let lengths: Vec<_> = history
+            .iter()
+            .map(|item| {
+                (
+                    item.version,
+                    item.content.document().unwrap().assignments.policy().os.min_pin_length,
+                )
+            })
+            .collect();
+        assert_eq!(lengths, [(2, 8), (1, 6)]);
+        assert_eq!(history[1].at, domain::time::Timestamp(10));
+        assert_eq!(
+            items::digest(&sql, ItemKind::Document, BUILT_IN, 2).unwrap().as_deref(),
+            Some("d2")
+        );
+        let newest = items::all(&sql, ItemKind::Document).unwrap();
+        assert_eq!(newest[0].content.document().unwrap().assignments.policy(), policy);
+        assert_eq!(items::resolver(&sql).unwrap().deployments().count(), 1);
+    }
 }

@@ -1,15 +1,15 @@
-//! Versions of the policy.
+//! The built-in document as a whole policy, and its history.
 
 use async_trait::async_trait;
 use domain::audit::AuditEvent;
-use domain::policy::Policy;
-use rusqlite::{Connection, Row, params};
+use domain::policy::Assignments;
+use domain::policy::targeting::PolicyId;
+use rusqlite::Connection;
 
-use super::SqliteStore;
-use super::values::{json, time};
-use crate::Result;
-use crate::model::{NewPolicy, PolicyVersion};
+use super::{SqliteStore, items};
+use crate::model::{BUILT_IN, Content, Document, Item, ItemKind, NewItem, NewPolicy, PolicyVersion};
 use crate::traits::Policies;
+use crate::{Result, StoreError};
 
 #[async_trait]
 impl Policies for SqliteStore {
@@ -21,21 +21,22 @@ impl Policies for SqliteStore {
             {
                 return Ok(last.version);
             }
-            let version = last.map_or(1, |last| last.version.saturating_add(1));
-            tx.sql
-                .prepare_cached(
-                    "INSERT INTO policies (version, policy, digest, at, by, note) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                )?
-                .execute(params![
-                    version,
-                    serde_json::to_string(&policy.policy)?,
-                    policy.digest,
-                    policy.at.0,
-                    policy.by,
-                    policy.note
-                ])?;
-            tx.append(audit)?;
-            Ok(version)
+            let id = PolicyId::new(BUILT_IN).map_err(|error| StoreError::Internal(error.to_string()))?;
+            let item = NewItem {
+                content: Content::Document(Document {
+                    id,
+                    name: "Default policy".to_owned(),
+                    description: String::new(),
+                    assignments: Assignments::of(&policy.policy),
+                }),
+                text: String::new(),
+                base: last.map_or(0, |last| last.version),
+                retired: false,
+                at: policy.at,
+                by: policy.by,
+                note: policy.note,
+            };
+            items::put(tx, &item, Some(&policy.digest), audit)
         })
         .await
     }
@@ -46,33 +47,33 @@ impl Policies for SqliteStore {
 
     async fn policy_history(&self) -> Result<Vec<PolicyVersion>> {
         self.read(|sql| {
-            sql.prepare_cached("SELECT * FROM policies ORDER BY version DESC")?
-                .query_and_then([], from_row)?
+            items::history(sql, ItemKind::Document, BUILT_IN)?
+                .into_iter()
+                .map(|item| version(sql, item))
                 .collect()
         })
         .await
     }
 }
 
-/// The policy in force; before the first one, a policy that configures nothing.
-pub(super) fn in_force(sql: &Connection) -> Result<Policy> {
-    Ok(newest(sql)?.map(|version| version.policy).unwrap_or_default())
-}
-
 fn newest(sql: &Connection) -> Result<Option<PolicyVersion>> {
-    sql.prepare_cached("SELECT * FROM policies ORDER BY version DESC LIMIT 1")?
-        .query_and_then([], from_row)?
-        .next()
-        .transpose()
+    let item = items::newest(sql, ItemKind::Document, BUILT_IN)?;
+    item.map(|item| version(sql, item)).transpose()
 }
 
-fn from_row(row: &Row<'_>) -> Result<PolicyVersion> {
+fn version(sql: &Connection, item: Item) -> Result<PolicyVersion> {
+    let assignments = item.content.document().map(|document| &document.assignments);
+    let policy = assignments.map(Assignments::policy).unwrap_or_default();
+    let stored = items::digest(sql, ItemKind::Document, BUILT_IN, item.version)?;
     Ok(PolicyVersion {
-        version: row.get("version")?,
-        policy: json(row, "policy")?,
-        digest: row.get("digest")?,
-        at: time(row, "at")?,
-        by: row.get("by")?,
-        note: row.get("note")?,
+        version: item.version,
+        digest: match stored {
+            Some(digest) => digest,
+            None => domain::digest::digest(&policy)?,
+        },
+        policy,
+        at: item.at,
+        by: item.by,
+        note: item.note,
     })
 }

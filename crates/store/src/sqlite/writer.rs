@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::audit;
 use super::gathered::Gathered;
+use super::resolved::Cache;
 use crate::{Result, StoreError};
 
 /// Most requests in one transaction, so that nobody waits for long.
@@ -33,6 +34,8 @@ pub struct WriterStats {
 pub(super) struct Tx<'a> {
     /// The connection, within a transaction.
     pub(super) sql: &'a Connection,
+    /// What is known of effective policies.
+    pub(super) policies: &'a Cache,
     head: ChainHead,
 }
 
@@ -71,6 +74,7 @@ impl Writer {
         let worker = Worker {
             connection,
             gathered,
+            policies: Cache::default(),
             counts: Arc::clone(&counts),
         };
         let thread = std::thread::Builder::new()
@@ -129,6 +133,7 @@ struct Counts {
 struct Worker {
     connection: Connection,
     gathered: Arc<Gathered>,
+    policies: Cache,
     counts: Arc<Counts>,
 }
 
@@ -162,6 +167,7 @@ impl Worker {
         let outcome = self.begin_to_commit(batch, &gathered);
         if outcome.is_err() {
             self.gathered.put_back(gathered);
+            self.policies.forget();
             if !self.connection.is_autocommit()
                 && let Err(error) = self.connection.execute_batch("ROLLBACK")
             {
@@ -177,6 +183,7 @@ impl Worker {
         // Read afresh for each transaction: an administrator's command may have written in between.
         let mut tx = Tx {
             sql,
+            policies: &self.policies,
             head: audit::head(sql)?,
         };
         gathered.store(sql)?;
@@ -188,6 +195,7 @@ impl Worker {
                 if sql.is_autocommit() {
                     return Err(error);
                 }
+                self.policies.forget();
                 sql.execute_batch("ROLLBACK TO request")?;
                 tx.head = head;
             }

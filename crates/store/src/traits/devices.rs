@@ -43,7 +43,7 @@ pub trait Devices {
 
     /// Stores an inventory; marks keys that the reported volumes no longer carry as superseded, and those that came back
     /// as in use (with an audit event `key.superseded` or `key.returned` for each, by the device); evaluates compliance
-    /// under the policy in force; in one transaction.
+    /// under the policy that holds for the device; in one transaction.
     ///
     /// # Errors
     /// `NotFound`; `Refused` when the device is retired.
@@ -75,9 +75,9 @@ pub trait Devices {
     /// `NotFound`.
     async fn set_retired(&self, device: DeviceId, at: Option<Timestamp>, audit: Vec<AuditEvent>) -> Result<()>;
 
-    /// Evaluates the next `limit` devices (not retired, with an inventory, by id, after `after`) under the policy in
-    /// force. Returns the last one, to go on from; none when there were no more.
-    async fn reevaluate(&self, after: Option<DeviceId>, limit: u32) -> Result<Option<DeviceId>>;
+    /// Evaluates the next `limit` stale devices (not retired, with an inventory, by id, after `after`) under the policy that
+    /// holds for each. Returns the last one, to go on from; none when there were no more.
+    async fn reevaluate(&self, after: Option<DeviceId>, limit: u32, now: Timestamp) -> Result<Option<DeviceId>>;
 }
 
 /// Wishes of the server to devices.

@@ -14,6 +14,7 @@ mod devices;
 mod keys;
 mod policies;
 mod settings;
+mod targeting;
 
 pub use accounts::{Accounts, Sessions, Tokens};
 pub use audit::{AuditLog, Dashboard};
@@ -21,6 +22,7 @@ pub use devices::{Devices, Requests};
 pub use keys::Keys;
 pub use policies::Policies;
 pub use settings::{Maintenance, Settings};
+pub use targeting::Targeting;
 
 /// Everything that a server needs of a store; use it as `Arc<dyn Store>`.
 pub trait Store:
@@ -28,6 +30,7 @@ pub trait Store:
     + Keys
     + Requests
     + Policies
+    + Targeting
     + Tokens
     + Accounts
     + Sessions
@@ -45,6 +48,8 @@ impl<T> Store for T where
         + Keys
         + Requests
         + Policies
+        + Targeting
+        + Targeting
         + Tokens
         + Accounts
         + Sessions

@@ -6,7 +6,7 @@ use domain::audit::AuditEvent;
 use crate::Result;
 use crate::model::{NewPolicy, PolicyVersion};
 
-/// The policy and its history.
+/// The built-in document, which reaches all devices and which every other deployment beats, as a whole policy.
 #[async_trait]
 pub trait Policies {
     /// Puts a policy in force and returns its version. A policy with the digest of the one in force changes nothing.

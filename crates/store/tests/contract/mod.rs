@@ -8,6 +8,7 @@ pub(crate) mod make;
 pub(crate) mod policies;
 pub(crate) mod settings;
 pub(crate) mod summary;
+pub(crate) mod targeting;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -76,6 +77,17 @@ macro_rules! suite {
             summary:
                 counts_follow_every_change,
                 drives_are_counted_by_kind_and_verdict;
+            targeting:
+                a_version_is_kept_with_its_text_and_never_written_over,
+                what_does_not_fit_together_is_rejected_and_leaves_nothing,
+                the_built_in_ones_stay,
+                a_device_is_evaluated_under_the_policy_of_its_collections,
+                a_refresh_settles_a_stale_device_even_before_it_reported,
+                a_failed_change_does_not_reach_devices,
+                tags_and_own_settings_take_effect_with_the_change,
+                a_deployment_begins_by_time_alone,
+                an_exemption_goes_from_request_to_end_and_keeps_its_record,
+                a_whole_policy_is_a_version_of_the_built_in_document;
         );
     };
     (@ $make:path; $($module:ident: $($case:ident),+;)+) => {

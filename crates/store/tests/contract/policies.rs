@@ -61,13 +61,13 @@ pub(crate) async fn a_new_policy_shows_in_verdicts_after_reevaluation(store: &dy
         .put_policy(policy(EncryptionMethod::XtsAes128), Vec::new())
         .await
         .unwrap();
-    assert_eq!(store.reevaluate(None, 10).await, Ok(Some(id)));
+    assert_eq!(store.reevaluate(None, 10, at(3000)).await, Ok(Some(id)));
     assert_eq!(verdict().await, Verdict::Compliant);
     store
         .put_policy(policy(EncryptionMethod::XtsAes256), Vec::new())
         .await
         .unwrap();
-    store.reevaluate(None, 10).await.unwrap();
+    store.reevaluate(None, 10, at(3000)).await.unwrap();
     assert_eq!(verdict().await, Verdict::NonCompliant);
     assert_eq!(store.summary().await.unwrap().devices[&Verdict::NonCompliant], 1);
 }
@@ -86,7 +86,7 @@ pub(crate) async fn reevaluation_goes_through_all_devices_in_steps(store: &dyn S
         .unwrap();
     let mut last = None;
     let mut steps = Vec::new();
-    while let Some(id) = store.reevaluate(last, 2).await.unwrap() {
+    while let Some(id) = store.reevaluate(last, 2, at(3000)).await.unwrap() {
         steps.push(id);
         last = Some(id);
     }

@@ -48,7 +48,7 @@ pub(crate) async fn list(
     user: Require<may::ReadDevices>,
 ) -> Result<Response> {
     let user = user.0;
-    let in_force = policy::get(&state, &user)?;
+    let in_force = policy::get(&state, &user).await?;
     let history = policy::history(&state, &user).await?;
     answer(&PolicyList {
         chrome: frame.chrome(&user, Place::Policies),
@@ -72,7 +72,7 @@ pub(crate) async fn page(
 ) -> Result<Response> {
     let user = user.0;
     known(&id)?;
-    let in_force = policy::get(&state, &user)?;
+    let in_force = policy::get(&state, &user).await?;
     let history = policy::history(&state, &user).await?;
     answer(&PolicyPage {
         chrome: frame.chrome(&user, Place::Policies),
@@ -95,7 +95,7 @@ pub(crate) async fn edit(
 ) -> Result<Response> {
     let user = user.0;
     known(&id)?;
-    let in_force = policy::get(&state, &user)?;
+    let in_force = policy::get(&state, &user).await?;
     let values = reference()
         .iter()
         .map(|setting| (setting.id, setting.value(&in_force.policy)))
@@ -120,7 +120,7 @@ pub(crate) async fn save(
 ) -> Result<Response> {
     let user = user.0;
     known(&id)?;
-    let in_force = policy::get(&state, &user)?;
+    let in_force = policy::get(&state, &user).await?;
     let revision = u64::from(in_force.version);
     if given.get("revision").and_then(|text| text.parse().ok()) != Some(revision) {
         return Err(AppError::conflict(
