@@ -6,6 +6,7 @@ mod completions;
 pub mod demo;
 pub mod logging;
 mod man;
+mod policy;
 pub mod program;
 pub mod secret;
 mod serve;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{admin, completions, demo, man, serve, system, volume};
+use crate::{admin, completions, demo, man, policy, serve, system, volume};
 
 /// Manages BitLocker across a fleet.
 #[derive(Debug, Parser)]
@@ -27,6 +27,9 @@ enum Command {
     /// Look at, open, make, convert and repair one BitLocker volume
     #[command(subcommand, after_long_help = volume::EXIT_CODES)]
     Volume(volume::Command),
+    /// Policies, before they are deployed
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Write the manual pages of both programs
     Man(man::Args),
     /// Write what a shell needs to complete commands and options
@@ -45,6 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(args)?,
         Command::Man(args) => man::run(args)?,
         Command::Completions(args) => completions::run(args)?,
+        Command::Policy(command) => return policy::run(command),
         Command::Volume(command) => return volume::run(command),
     }
     Ok(ExitCode::SUCCESS)

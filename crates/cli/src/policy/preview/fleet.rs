@@ -1,0 +1,172 @@
+//! Where the devices come from.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Error, Result, anyhow, bail};
+use domain::ids::DeviceId;
+use domain::inventory::Inventory;
+use domain::ledger::Ledger;
+use domain::policy::resolve::Targeting;
+use domain::policy::targeting::{Collections, Profile};
+use domain::preview::StoredDevice;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use uuid::Uuid;
+
+/// A fleet that is stored somewhere.
+pub(super) enum Fleet {
+    /// A file for each device, by name.
+    Folder(Vec<PathBuf>),
+    /// A line for each device.
+    Lines(PathBuf),
+}
+
+/// A device as it is stored.
+pub(super) enum Stored {
+    /// A text in JSON.
+    Text {
+        /// Its place in the fleet, from 0: its id, when it does not say one.
+        number: u128,
+        /// Where it is, for messages.
+        place: Place,
+        /// The text.
+        text: String,
+    },
+}
+
+/// Where a text is.
+pub(super) enum Place {
+    /// A file of its own.
+    File(PathBuf),
+    /// A line, from 1.
+    Line(PathBuf, u128),
+}
+
+/// A device with what the server knows of it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    device: Option<DeviceId>,
+    inventory: Inventory,
+    #[serde(default)]
+    ledger: Ledger,
+    #[serde(default)]
+    tags: BTreeSet<String>,
+    #[serde(default)]
+    profile: Option<Profile>,
+}
+
+/// Tells a record from a bare inventory.
+#[derive(Deserialize)]
+struct Probe {
+    inventory: Option<IgnoredAny>,
+}
+
+impl Fleet {
+    /// The devices in a folder or a file.
+    pub(super) fn of_files(path: &Path) -> Result<Self> {
+        if !path.is_dir() {
+            return Ok(Self::Lines(path.to_owned()));
+        }
+        let reading = || format!("reading {}", path.display());
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(path).with_context(reading)? {
+            let file = entry.with_context(reading)?.path();
+            if file.extension().is_some_and(|extension| extension == "json") {
+                files.push(file);
+            }
+        }
+        if files.is_empty() {
+            bail!("{}: there is no *.json file in it", path.display());
+        }
+        files.sort();
+        Ok(Self::Folder(files))
+    }
+
+    /// What is in force there: nothing, for files.
+    pub(super) fn targeting(&self) -> Result<Targeting> {
+        let nothing = Collections::new(Vec::new()).map_err(|errors| super::files::all_of(&errors))?;
+        Targeting::new(nothing, Vec::new(), Vec::new()).map_err(|errors| super::files::all_of(&errors))
+    }
+
+    /// How many devices there are, when that is known beforehand.
+    pub(super) fn count(&self) -> Result<Option<u64>> {
+        match self {
+            Self::Folder(files) => Ok(Some(files.len() as u64)),
+            Self::Lines(_) => Ok(None),
+        }
+    }
+
+    /// The devices as they are stored.
+    pub(super) fn stored(self) -> Result<Box<dyn Iterator<Item = Result<Stored>> + Send>> {
+        match self {
+            Self::Folder(files) => Ok(Box::new((0..).zip(files).map(|(number, file)| {
+                let text = std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+                let place = Place::File(file);
+                Ok(Stored::Text { number, place, text })
+            }))),
+            Self::Lines(path) => {
+                let file = File::open(&path).with_context(|| format!("reading {}", path.display()))?;
+                let lines = (0..).zip(BufReader::with_capacity(1 << 20, file).lines());
+                Ok(Box::new(lines.filter_map(move |(number, line)| match line {
+                    Ok(text) if text.trim().is_empty() => None,
+                    Ok(text) => Some(Ok(Stored::Text {
+                        number,
+                        place: Place::Line(path.clone(), number + 1),
+                        text,
+                    })),
+                    Err(error) => Some(Err(Error::new(error).context(format!("reading {}", path.display())))),
+                })))
+            }
+        }
+    }
+}
+
+/// Makes a device of what is stored.
+pub(super) fn read(stored: Stored) -> Result<StoredDevice> {
+    match stored {
+        Stored::Text { number, place, text } => of_text(number, &text).map_err(|error| match place {
+            Place::File(file) => anyhow!("{}: {error}", file.display()),
+            Place::Line(file, line) => anyhow!("{}:{line}: {error}", file.display()),
+        }),
+    }
+}
+
+fn of_text(number: u128, text: &str) -> Result<StoredDevice> {
+    let own_id = DeviceId(Uuid::from_u128(number));
+    let probe: Probe = parse(text)?;
+    if probe.inventory.is_none() {
+        return Ok(StoredDevice {
+            id: own_id,
+            inventory: parse(text)?,
+            ledger: Ledger::default(),
+            tags: BTreeSet::new(),
+            profile: None,
+        });
+    }
+    let record: Record = parse(text)?;
+    Ok(StoredDevice {
+        id: record.device.unwrap_or(own_id),
+        inventory: record.inventory,
+        ledger: record.ledger,
+        tags: record.tags,
+        profile: record.profile,
+    })
+}
+
+/// Names the field that is wrong.
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
+    let deserializer = &mut serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        if path == "." {
+            anyhow!("{inner}")
+        } else {
+            anyhow!("{path}: {inner}")
+        }
+    })
+}
