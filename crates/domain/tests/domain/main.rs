@@ -1,6 +1,7 @@
 //! Behaviour of the pure middle: planning, checking, compliance, keys, access, audit.
 
 mod access;
+mod agreement;
 mod audit;
 mod build;
 mod checking;
