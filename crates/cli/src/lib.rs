@@ -3,6 +3,7 @@
 mod admin;
 pub mod agent_program;
 mod completions;
+pub mod decide;
 pub mod demo;
 pub mod logging;
 mod man;

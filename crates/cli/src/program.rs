@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{admin, completions, demo, man, policy, serve, system, volume};
+use crate::{admin, completions, decide, demo, man, policy, serve, system, volume};
 
 /// Manages BitLocker across a fleet.
 #[derive(Debug, Parser)]
@@ -30,6 +30,11 @@ enum Command {
     /// Policies, before they are deployed
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Judge a device by a policy
+    #[command(subcommand)]
+    Compliance(decide::ComplianceCommand),
+    /// Show what a device would do next
+    Plan(decide::PlanArgs),
     /// Write the manual pages of both programs
     Man(man::Args),
     /// Write what a shell needs to complete commands and options
@@ -50,6 +55,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Completions(args) => completions::run(args)?,
         Command::Policy(command) => return policy::run(command),
         Command::Volume(command) => return volume::run(command),
+        Command::Compliance(command) => return Ok(decide::compliance(command)),
+        Command::Plan(args) => return Ok(decide::plan(args)),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! Whether a device is as policy wants it, with the field's own codes 0–16.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exemption::{self, Enforcement};
@@ -21,7 +22,7 @@ mod volume;
 /// Why a volume is not compliant; the numbers are those of `ReasonsForNonCompliance`.
 ///
 /// [`evaluate`] gives all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Reason {
@@ -62,7 +63,7 @@ pub enum Reason {
 }
 
 /// The verdict on a volume or a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// As policy wants it.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::same_person;
@@ -12,7 +13,7 @@ use crate::policy::{Policy, TriState};
 use crate::time::Timestamp;
 
 /// A person's exemption, from the request to its end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exemption {
     /// The person, as devices name them.
@@ -25,7 +26,7 @@ pub struct Exemption {
 }
 
 /// What became of a request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Decision {
     /// Nobody decided yet.
@@ -52,7 +53,7 @@ pub enum Decision {
 }
 
 /// A user put encryption off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Postponement {
     /// Until when, as the user chose.
@@ -60,7 +61,7 @@ pub struct Postponement {
 }
 
 /// Where a device stands; the numbers are those of `MBAMPolicyEnforced`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Enforcement {
     /// Policy asks for nothing.

@@ -1,5 +1,6 @@
 //! What a device says about itself.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ProtectorId, VolumeId};
@@ -10,7 +11,7 @@ use crate::volume::{
 
 /// Everything that a device reports. Secrets never appear in it. What is absent from a stored or hand-written one is taken
 /// for empty, no, or unknown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Inventory {
     /// Computer name.
@@ -58,7 +59,7 @@ pub struct Inventory {
 }
 
 /// Kinds of operating systems.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OsKind {
     /// Not reported.
@@ -75,7 +76,7 @@ pub enum OsKind {
 }
 
 /// How a machine belongs to its organisation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Join {
     /// Not reported.
@@ -92,7 +93,7 @@ pub enum Join {
 }
 
 /// The partition that the machine starts from: an operating system volume cannot be encrypted without one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SystemPartition {
     /// Not reported.
@@ -107,7 +108,7 @@ pub enum SystemPartition {
 }
 
 /// A policy value in a device's registry.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegistryEntry {
     /// Its key.
@@ -122,7 +123,7 @@ pub struct RegistryEntry {
 }
 
 /// Data of a registry value.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum RegistryData {
     /// `REG_DWORD`.
@@ -132,7 +133,7 @@ pub enum RegistryData {
 }
 
 /// Who wrote a policy value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// Local policy: the agent, or somebody at the machine.
@@ -143,7 +144,7 @@ pub enum Origin {
 }
 
 /// Why a TPM cannot be used now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TpmCause {
     /// Something else, in words.
@@ -158,7 +159,7 @@ pub enum TpmCause {
 }
 
 /// The security chip of a device.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Tpm {
     /// There is none, or the operating system does not show it.
@@ -185,7 +186,7 @@ pub enum Tpm {
 }
 
 /// One volume.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VolumeReport {
     /// The provider's name of the volume (`DeviceID`): `\\?\Volume{GUID}\` on Windows, a path on Linux.
@@ -244,7 +245,7 @@ pub struct VolumeReport {
 }
 
 /// One key protector.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProtectorReport {
     /// Its GUID.

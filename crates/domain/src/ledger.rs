@@ -1,5 +1,6 @@
 //! The server's view of each escrowed key.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ProtectorId, VolumeId};
@@ -12,7 +13,7 @@ mod observe;
 mod recoverability;
 
 /// Where an escrowed recovery password stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
     /// Stored, never told to anybody.
@@ -24,7 +25,7 @@ pub enum KeyState {
 }
 
 /// Whether the server has seen that the stored password opens that very volume (P8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProofState {
     /// Not yet tried.
@@ -36,7 +37,7 @@ pub enum ProofState {
 }
 
 /// What the server tells a device about one of its protectors.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerEntry {
     /// The volume.
@@ -100,7 +101,7 @@ pub fn disclose(mut record: KeyRecord) -> KeyRecord {
 }
 
 /// All entries that concern one device. A protector without an entry is unknown to the server.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Ledger(pub Vec<LedgerEntry>);
 

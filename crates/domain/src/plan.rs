@@ -1,5 +1,6 @@
 //! From what is wanted and what is there to what must be done: `plan` decides, execution makes no decisions.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exemption;
@@ -22,12 +23,13 @@ mod passwords;
 mod prompt;
 mod situation;
 mod start_up;
+mod words;
 
 /// One step. The executor carries the steps out in order; after a step that fails, no later step of the same volume is
 /// carried out. Steps of other volumes do not depend on it: where they seem to (a data volume's automatic unlocking
 /// before the operating system volume is decrypted), the provider itself refuses.
 /// `device` is the provider's name of the volume.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
     /// `ProtectKeyWithNumericalPassword`; the new protector's id becomes known by carrying it out.
@@ -113,7 +115,7 @@ pub enum Action {
 }
 
 /// What is to be done now, and what stands in the way of more.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// Steps, in order.
     pub actions: Vec<Action>,
@@ -131,7 +133,7 @@ pub struct Plan {
 }
 
 /// Something that policy wants and that cannot be done now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Blocked {
     /// The volume's name for the provider.
     pub device: String,

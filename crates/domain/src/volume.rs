@@ -1,9 +1,10 @@
 //! The states and kinds of a BitLocker volume, numbered as `Win32_EncryptableVolume` numbers them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a volume is for (`VolumeType`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[repr(u32)]
 pub enum VolumeKind {
@@ -16,7 +17,7 @@ pub enum VolumeKind {
 }
 
 /// `ProtectionStatus`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[repr(u32)]
 pub enum ProtectionStatus {
@@ -29,7 +30,7 @@ pub enum ProtectionStatus {
 }
 
 /// `ConversionStatus`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[repr(u32)]
 pub enum ConversionStatus {
@@ -48,7 +49,7 @@ pub enum ConversionStatus {
 }
 
 /// `LockStatus`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[repr(u32)]
 pub enum LockStatus {
@@ -60,7 +61,7 @@ pub enum LockStatus {
 }
 
 /// `EncryptionMethod`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[repr(u32)]
 pub enum EncryptionMethod {
@@ -86,7 +87,7 @@ pub enum EncryptionMethod {
 }
 
 /// How much `Encrypt` encrypts (`EncryptionFlags`, bit 0).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EncryptionExtent {
     /// Every sector.
@@ -97,7 +98,7 @@ pub enum EncryptionExtent {
 }
 
 /// `KeyProtectorType`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[repr(u32)]
 pub enum ProtectorType {

@@ -75,7 +75,16 @@ impl Decision<'_> {
         if self.policy.excludes(volume) {
             return steps;
         }
-        if !volume.is_readable() {
+        if self
+            .inventory
+            .volumes
+            .iter()
+            .filter(|v| v.device == volume.device)
+            .count()
+            > 1
+        {
+            steps.blocked("Several drives are reported under this name: nothing is done to any of them.");
+        } else if !volume.is_readable() {
             if rule != Encryption::NotConfigured || volume.kind != VolumeKind::Removable {
                 steps.blocked("It is locked: nothing can be done before somebody unlocks it.");
             }

@@ -1,5 +1,6 @@
 //! What the user is asked.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decide::Decision;
@@ -7,7 +8,7 @@ use crate::policy::{Complexity, ContactMethod, PasswordRule, TriState};
 use crate::time::Timestamp;
 
 /// A question to the user, with what goes beside it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prompt {
     /// What is asked.
@@ -26,7 +27,7 @@ pub struct Prompt {
 }
 
 /// What is asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Question {
     /// To choose a start-up PIN.
@@ -57,7 +58,7 @@ pub enum Question {
 }
 
 /// How the user reaches who decides.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Contact {
     /// What it is.

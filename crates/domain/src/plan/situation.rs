@@ -1,5 +1,6 @@
 //! What else matters at the moment of planning: facts that change by themselves, and so are not part of the inventory.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exemption::{Exemption, Postponement};
@@ -7,7 +8,7 @@ use crate::ids::{ProtectorId, VolumeId};
 use crate::time::Timestamp;
 
 /// The moment of planning. What is absent of a hand-written one is taken for "no".
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Situation {
     /// The present moment.
@@ -40,7 +41,7 @@ pub struct Situation {
 }
 
 /// The server's wish to have recovery passwords replaced, disclosed or not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateRequest {
     /// Only this volume; none: every volume of the device.
@@ -50,7 +51,7 @@ pub struct RotateRequest {
 }
 
 /// Where a device's power comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "source", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Power {
     /// The mains, or nobody looked.
@@ -64,7 +65,7 @@ pub enum Power {
 }
 
 /// Whether work on drives may begin now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "window", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Maintenance {
     /// There are no windows, one is open, or work outside them is allowed.
@@ -79,7 +80,7 @@ pub enum Maintenance {
 }
 
 /// When a volume was first found not compliant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Detected {
     /// The provider's name of the volume.

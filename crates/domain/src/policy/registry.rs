@@ -3,6 +3,7 @@
 //! Windows' own default holds for what a policy leaves at its default, so that is not written. A value that the domain's
 //! Group Policy wrote comes back whatever is written over it: it is never fought, and a contradiction is reported.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reference::{Encoding, NOT_CONFIGURED, RegistryValue, Root, Setting, reference};
@@ -10,7 +11,7 @@ use super::{Encryption, Policy};
 use crate::inventory::{Inventory, Origin, RegistryData, RegistryEntry};
 
 /// A registry value, as policy wants it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WantedValue {
     /// The setting that it carries.

@@ -1,5 +1,6 @@
 //! What settings can be set to.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Require, forbid, or say nothing.
@@ -66,7 +67,7 @@ pub enum Usage {
 }
 
 /// Whether a password has to meet the domain's complexity rules.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Complexity {
     /// A domain controller is asked; without one the password is taken anyhow.
@@ -105,7 +106,7 @@ pub enum RecoveryInfo {
 }
 
 /// How users reach the people who decide on exemptions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ContactMethod {
     /// A web address.

@@ -7,6 +7,7 @@ mod build;
 mod checking;
 mod circumstances;
 mod compliance;
+mod decisions;
 mod interchange;
 mod ledger;
 mod planning;

@@ -1,11 +1,12 @@
 //! How Windows and Configuration Manager are told a setting.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Setting;
 
 /// Where registry values lie, under `HKEY_LOCAL_MACHINE`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Root {
     /// `SOFTWARE\Policies\Microsoft\FVE`: Windows' own policy.
