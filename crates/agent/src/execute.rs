@@ -22,8 +22,8 @@ use crate::hooks::{Hooks, PinSource};
 use crate::provider::ProviderError;
 use crate::shared::SharedProvider;
 
-use act::StepError;
-use evidence::Evidence;
+pub use act::{StepError, act as carry_out};
+pub use evidence::{Evidence, collect as collect_evidence};
 
 mod act;
 mod evidence;
@@ -58,11 +58,13 @@ impl Acknowledged {
     }
 
     /// Whether the server has never seen this one.
-    fn is_unknown(&self, volume: VolumeId, protector: ProtectorId) -> bool {
+    #[must_use]
+    pub fn is_unknown(&self, volume: VolumeId, protector: ProtectorId) -> bool {
         !self.contains(volume, protector) && !self.failed.contains(&(volume, protector))
     }
 
-    fn insert(&mut self, volume: VolumeId, protector: ProtectorId) {
+    /// Notes an acknowledgement: the server holds this one from now on.
+    pub fn insert(&mut self, volume: VolumeId, protector: ProtectorId) {
         self.held.insert((volume, protector));
     }
 }

@@ -13,8 +13,10 @@ const AUTO_UNLOCK_NAME: &str = "Automatic unlocking";
 
 /// Why a step failed.
 #[derive(Debug)]
-pub(super) enum StepError {
+pub enum StepError {
+    /// The volume or the TPM refused.
     Provider(ProviderError),
+    /// The step would break a promise, or lacks what it needs.
     Refused(&'static str),
 }
 
@@ -24,8 +26,11 @@ impl From<ProviderError> for StepError {
     }
 }
 
-/// Carries one step out. The guards and the step happen under one lock of the provider.
-pub(super) fn act(
+/// Carries one step out, other than an escrow. The guards and the step happen under one lock of the provider.
+///
+/// # Errors
+/// The provider's refusal; `Refused` when the server has not acknowledged what the step needs, or a PIN is missing.
+pub fn act(
     provider: &mut dyn Provider,
     action: &Action,
     acknowledged: &Acknowledged,

@@ -13,15 +13,28 @@ use super::act::{StepError, protectors};
 use crate::provider::Provider;
 
 /// One recovery password, ready to be sealed.
-pub(super) struct Evidence {
-    pub(super) volume: VolumeId,
-    pub(super) protector: ProtectorId,
-    pub(super) password: Zeroizing<String>,
-    pub(super) metadata: Arc<Vec<u8>>,
+pub struct Evidence {
+    /// The volume that carries it.
+    pub volume: VolumeId,
+    /// Its protector.
+    pub protector: ProtectorId,
+    /// The 48 digits with dashes.
+    pub password: Zeroizing<String>,
+    /// A metadata copy of the volume.
+    pub metadata: Arc<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Evidence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Evidence {{ volume: {}, protector: {}, password: [redacted] }}", self.volume, self.protector)
+    }
 }
 
 /// Reads the named recovery password of a volume, or all that the server has never seen.
-pub(super) fn collect(
+///
+/// # Errors
+/// The provider's refusal; `Refused` when the volume does not carry it.
+pub fn collect(
     provider: &mut dyn Provider,
     device: &str,
     protector: Option<ProtectorId>,
