@@ -302,16 +302,9 @@ impl Agent {
         )
     }
 
-    /// A rotation is done when none of the passwords that it named is left on a volume that is there to be looked at.
     fn note_satisfied(&mut self, seen: &Observation, rotate: &[(RequestId, RotateRequest)]) {
         for (id, wish) in rotate {
-            let is_there = |v: &domain::inventory::VolumeReport| {
-                v.volume.is_some() && (wish.volume.is_none() || wish.volume == v.volume)
-            };
-            let mut volumes = seen.inventory.volumes.iter().filter(|v| is_there(v)).peekable();
-            let known = volumes.peek().is_some();
-            let left = volumes.any(|v| v.recovery_passwords().any(|p| wish.protectors.contains(&p)));
-            if known && !left {
+            if wish.is_satisfied_by(&seen.inventory) {
                 self.memory.done.push(*id);
             }
         }

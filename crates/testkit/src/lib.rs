@@ -7,5 +7,6 @@ pub mod oracle;
 pub mod person;
 pub mod poll;
 pub mod process;
+pub mod sim;
 pub mod story;
 pub mod watch;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exemption::{Exemption, Postponement};
 use crate::ids::{ProtectorId, VolumeId};
+use crate::inventory::{Inventory, VolumeReport};
 use crate::time::Timestamp;
 
 /// The moment of planning. What is absent of a hand-written one is taken for "no".
@@ -48,6 +49,18 @@ pub struct RotateRequest {
     pub volume: Option<VolumeId>,
     /// Replace the passwords that the server held when it asked: newer ones already satisfy the request.
     pub protectors: Vec<ProtectorId>,
+}
+
+impl RotateRequest {
+    /// Whether it is carried out, as far as this inventory shows: the volumes that it means are there, all of them can be
+    /// read, and none carries a password that it names. A locked volume may hide what it carries, so it leaves a request open.
+    #[must_use]
+    pub fn is_satisfied_by(&self, inventory: &Inventory) -> bool {
+        let meant = |v: &&VolumeReport| v.volume.is_some() && (self.volume.is_none() || self.volume == v.volume);
+        let mut volumes = inventory.volumes.iter().filter(meant).peekable();
+        volumes.peek().is_some()
+            && volumes.all(|v| v.is_readable() && !v.recovery_passwords().any(|p| self.protectors.contains(&p)))
+    }
 }
 
 /// Where a device's power comes from.

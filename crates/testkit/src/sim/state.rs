@@ -19,6 +19,8 @@ use super::faults::Fault;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Version {
     pub(super) secret: u64,
+    /// Its transaction's place in the log.
+    pub(super) place: usize,
     /// Sealing draws randomness, so the same secret sealed again is another version; a message that came twice is not.
     pub(super) seal: u64,
     pub(super) proof: ProofState,
@@ -39,7 +41,6 @@ pub(super) struct DeviceRecord {
     pub(super) hardware: String,
     pub(super) duplicate: bool,
     pub(super) retired: bool,
-    pub(super) digest: Option<u64>,
     pub(super) inventory: Option<Rc<Inventory>>,
     pub(super) blocked: Vec<Blocked>,
 }
@@ -63,17 +64,22 @@ pub(super) struct State {
     pub(super) policy: PolicyChoice,
     pub(super) audit: Vec<AuditEntry>,
     pub(super) head: ChainHead,
+    /// Places in the log of the audit's entries.
+    pub(super) audit_places: Vec<usize>,
+    /// Transactions carried out.
+    pub(super) place: usize,
 }
 
 /// One transaction.
 #[derive(Clone, Debug)]
 pub(super) enum Job {
     Enrol { device: DeviceId, hardware: String },
-    Inventory { device: DeviceId, digest: u64, inventory: Rc<Inventory> },
+    Inventory { device: DeviceId, inventory: Rc<Inventory> },
     Report { device: DeviceId, blocked: Vec<Blocked>, done: Vec<RequestId> },
     Escrow { name: KeyName, secret: u64, seal: u64 },
     Disclose { name: KeyName, actor: &'static str },
-    Refuse { name: KeyName, actor: &'static str },
+    /// Nothing but a record in the audit.
+    Note { name: KeyName, actor: &'static str, action: &'static str },
     Ask { id: RequestId, device: DeviceId, rotate: Option<RotateRequest> },
     Retire { device: DeviceId, retired: bool },
     Proof { name: KeyName, version: usize, proof: ProofState },
@@ -101,6 +107,8 @@ impl State {
             policy,
             audit: Vec::new(),
             head: ChainHead::default(),
+            audit_places: Vec::new(),
+            place: 0,
         }
     }
 
@@ -149,19 +157,26 @@ impl State {
             hash: entry.hash,
         };
         self.audit.push(entry);
+        self.audit_places.push(self.place);
     }
 
     /// Carries a transaction out. What is refused changes nothing.
     pub(super) fn apply(&mut self, job: &Job, at: Timestamp, fault: Option<Fault>) -> Answer {
+        let answer = self.carry_out(job, at, fault);
+        self.place += 1;
+        answer
+    }
+
+    fn carry_out(&mut self, job: &Job, at: Timestamp, fault: Option<Fault>) -> Answer {
         match job {
             Job::Enrol { device, hardware } => self.enrol(*device, hardware, at, fault),
-            Job::Inventory { device, digest, inventory } => self.inventory(*device, *digest, inventory, at, fault),
+            Job::Inventory { device, inventory } => self.inventory(*device, inventory, at, fault),
             Job::Report { device, blocked, done } => self.report(*device, blocked, done),
             Job::Escrow { name, secret, seal } => self.escrow(*name, *secret, *seal, at, fault),
             Job::Disclose { name, actor } => self.disclose(*name, actor, at, fault),
-            Job::Refuse { name, actor } => {
-                self.audit(at, (*actor).to_owned(), "key.refused", subject_of(*name));
-                Answer::Refused
+            Job::Note { name, actor, action } => {
+                self.audit(at, (*actor).to_owned(), action, subject_of(*name));
+                Answer::Done
             }
             Job::Ask { id, device, rotate } => {
                 if !self.may_write(*device) {
@@ -190,7 +205,7 @@ impl State {
         if fault == Some(Fault::DuplicateHardwareOverwrites)
             && let Some(old) = self.devices.iter_mut().find(|d| d.hardware == hardware)
         {
-            old.digest = None;
+            old.inventory = None;
             return Answer::Enrolled(old.id);
         }
         if fault == Some(Fault::ReimageForgetsKeys) {
@@ -202,7 +217,6 @@ impl State {
             hardware: hardware.to_owned(),
             duplicate: false,
             retired: false,
-            digest: None,
             inventory: None,
             blocked: Vec::new(),
         });
@@ -223,7 +237,6 @@ impl State {
     fn inventory(
         &mut self,
         id: DeviceId,
-        digest: u64,
         inventory: &Rc<Inventory>,
         at: Timestamp,
         fault: Option<Fault>,
@@ -234,7 +247,6 @@ impl State {
         let mut hardware = String::new();
         if let Some(device) = self.device_mut(id) {
             hardware = std::mem::replace(&mut device.hardware, inventory.hardware_id.clone());
-            device.digest = Some(digest);
             device.inventory = Some(Rc::clone(inventory));
         }
         if fault != Some(Fault::DuplicateHardwareUnseen) {
@@ -285,6 +297,7 @@ impl State {
         }
         let version = Version {
             secret,
+            place: self.place,
             seal,
             proof: ProofState::NotProven,
         };

@@ -41,8 +41,9 @@ pub(super) struct Store<T> {
     pub(super) replica: Replica,
     queue: Vec<(Job, T)>,
     written: Option<Vec<(Job, T)>>,
+    /// Synced here, not yet at the synchronous replica, so not yet visible.
+    awaited: Vec<(Job, T)>,
     ghost: Vec<(Job, Timestamp)>,
-    waiting: Vec<(usize, Answers<T>)>,
     pub(super) mishap: Option<Mishap>,
     fault: Option<Fault>,
 }
@@ -69,8 +70,8 @@ impl<T: Clone> Store<T> {
             replica,
             queue: Vec::new(),
             written: None,
+            awaited: Vec::new(),
             ghost: Vec::new(),
-            waiting: Vec::new(),
             mishap: None,
             fault,
         }
@@ -127,24 +128,26 @@ impl<T: Clone> Store<T> {
             return batch.into_iter().map(|(_, to)| (to, Answer::Failed)).collect();
         }
         self.ghost.clear();
+        if self.replica == Replica::Synchronous && self.fault != Some(Fault::ReplicaNotWaitedFor) {
+            self.awaited.extend(batch);
+            return Vec::new();
+        }
         let answers = self.apply(batch, now);
         if self.fault != Some(Fault::StartsWithoutSync) || self.synced + answers.len() >= self.log.len() {
             self.synced = self.log.len();
         }
-        match self.replica {
-            Replica::Synchronous if self.fault != Some(Fault::ReplicaNotWaitedFor) => {
-                self.waiting.push((self.log.len(), answers));
-                Vec::new()
-            }
-            _ => answers,
-        }
+        answers
     }
 
-    /// The replica catches up; what waited for it is answered.
-    pub(super) fn ship(&mut self) -> Answers<T> {
+    /// The replica catches up; what waited for it becomes visible and is answered.
+    pub(super) fn ship(&mut self, now: Timestamp) -> Answers<T> {
+        let awaited = std::mem::take(&mut self.awaited);
+        let answers = self.apply(awaited, now);
+        if self.replica == Replica::Synchronous && self.fault != Some(Fault::AcknowledgedBeforeSync) {
+            self.synced = self.log.len();
+        }
         self.shipped = self.log.len();
-        let waiting = std::mem::take(&mut self.waiting);
-        waiting.into_iter().flat_map(|(_, answers)| answers).collect()
+        answers
     }
 
     /// What survives whatever may happen next.
@@ -177,12 +180,17 @@ impl<T: Clone> Store<T> {
         let written = self.written.take();
         let ghost = std::mem::take(&mut self.ghost);
         self.queue.clear();
-        self.waiting.clear();
+        let awaited = std::mem::take(&mut self.awaited);
         self.mishap = None;
         match crash {
             Crash::Kill => {
+                self.come_back(Vec::new(), Some(awaited));
                 if keep {
                     self.come_back(ghost, written);
+                }
+                // A server that starts waits for its synchronous replica before it answers.
+                if self.replica == Replica::Synchronous && self.fault != Some(Fault::ReplicaNotWaitedFor) {
+                    self.shipped = self.log.len();
                 }
                 if self.fault != Some(Fault::StartsWithoutSync) {
                     self.synced = self.log.len();
@@ -194,11 +202,17 @@ impl<T: Clone> Store<T> {
                 if lost {
                     self.cut(self.synced);
                 }
+                if !lost {
+                    self.come_back(Vec::new(), Some(awaited));
+                }
                 if keep && !lost {
                     self.come_back(ghost, written);
                 }
                 self.synced = self.log.len();
                 self.shipped = self.shipped.min(self.log.len());
+                if self.replica == Replica::Synchronous && self.fault != Some(Fault::ReplicaNotWaitedFor) {
+                    self.shipped = self.log.len();
+                }
                 lost
             }
             Crash::FailOver => {

@@ -31,6 +31,10 @@ pub(super) struct Volume {
     pub(super) lists_protectors_when_locked: bool,
     pub(super) auto_unlock: Option<ProtectorId>,
     pub(super) protectors: Vec<Protector>,
+    /// It carried a recovery password that the server holds, after the last event.
+    pub(super) way_back: bool,
+    /// Of the schedule's beginning, a clone or a move: which machine's key for automatic unlocking it has.
+    pub(super) home: usize,
 }
 
 type Outcome = Result<(), ProviderError>;
@@ -49,6 +53,8 @@ impl Volume {
             lists_protectors_when_locked: true,
             auto_unlock: None,
             protectors: Vec::new(),
+            way_back: false,
+            home: usize::MAX,
         }
     }
 
@@ -102,6 +108,13 @@ impl Volume {
 
     pub(super) fn is_protected(&self) -> bool {
         self.conversion == ConversionStatus::FullyEncrypted && self.suspended.is_none()
+    }
+
+    pub(super) fn is_converting(&self) -> bool {
+        matches!(
+            self.conversion,
+            ConversionStatus::EncryptionInProgress | ConversionStatus::DecryptionInProgress
+        )
     }
 
     pub(super) fn initialised(&self) -> bool {
@@ -228,6 +241,7 @@ impl Volume {
                 let fresh = Self::plain(std::mem::take(&mut self.device), self.kind, next_identity);
                 *self = Self {
                     lists_protectors_when_locked: self.lists_protectors_when_locked,
+                    home: self.home,
                     ..fresh
                 };
             }
