@@ -13,7 +13,7 @@ use domain::ids::{DeviceId, ProtectorId, VolumeId};
 use domain::ledger::{KeyState, Ledger, LedgerEntry, ProofState};
 use domain::plan::{Action, Plan};
 use domain::time::Timestamp;
-use domain::volume::{EncryptionExtent, EncryptionMethod, ProtectorType, VolumeKind};
+use domain::volume::{ConversionStatus, EncryptionExtent, EncryptionMethod, ProtectorType, VolumeKind};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use support::https::{Reply, TestServer};
@@ -236,6 +236,22 @@ async fn an_escrow_takes_what_the_server_has_never_seen_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_paused_encryption_does_not_go_on_when_its_acknowledged_password_is_gone() {
+    let scene = scene().await;
+    scene.add_password("d");
+    scene
+        .volumes
+        .change("d", |disk| disk.conversion = ConversionStatus::EncryptionPaused);
+    let resume = Action::ResumeConversion {
+        device: "d".to_owned(),
+        after_escrow: true,
+    };
+    let error = scene.execute(&[resume], &Ledger::default()).await.unwrap_err();
+    assert!(error.to_string().contains("was refused"), "{error}");
+    assert!(!scene.disk("d").log.contains(&"resume"));
+}
+
+#[tokio::test]
 async fn after_a_failed_step_the_volumes_later_steps_are_left_and_other_volumes_go_on() {
     let scene = scene().await;
     scene.volumes.change("c", |disk| disk.failing = Some(Code::ReadFault));
@@ -277,7 +293,10 @@ async fn steps_that_are_done_already_succeed_again() {
     let on = Action::AddAutoUnlock { device: "d".to_owned() };
     let off = Action::RemoveAutoUnlock { device: "d".to_owned() };
     let tpm = Action::AddTpm { device: "c".to_owned() };
-    let resume = Action::ResumeConversion { device: "d".to_owned() };
+    let resume = Action::ResumeConversion {
+        device: "d".to_owned(),
+        after_escrow: true,
+    };
     scene.add_password("d");
     for action in [&on, &tpm, &off, &resume] {
         for _ in 0..2 {

@@ -76,10 +76,13 @@ pub enum Action {
         /// Policy asks for escrow, so an acknowledged recovery password comes first (P1).
         after_escrow: bool,
     },
-    /// `ResumeConversion`.
+    /// `ResumeConversion`. Same guard as `Encrypt` when `after_escrow`, for an encryption that goes on.
     ResumeConversion {
         /// The provider's name of the volume.
         device: String,
+        /// Policy asks for escrow, so an acknowledged recovery password comes first (P1).
+        #[serde(default)]
+        after_escrow: bool,
     },
     /// `EnableKeyProtectors`: ends a suspension. Same guard as `Encrypt` when `after_escrow`.
     EnableProtectors {
@@ -194,7 +197,7 @@ impl Action {
             | Self::AddAutoUnlock { device }
             | Self::RemoveAutoUnlock { device }
             | Self::Encrypt { device, .. }
-            | Self::ResumeConversion { device }
+            | Self::ResumeConversion { device, .. }
             | Self::EnableProtectors { device, .. }
             | Self::DeleteProtector { device, .. }
             | Self::AddPassphrase { device }

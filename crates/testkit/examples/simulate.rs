@@ -67,7 +67,10 @@ impl Watch for Screen {
     fn progress(&self, schedules: u64) -> bool {
         let seconds = self.clock.seconds();
         let tenth = (seconds * 4.0) as u64;
-        if self.shown && self.last.swap(tenth, Ordering::Relaxed) != tenth && let Ok(_line) = self.line.try_lock() {
+        if self.shown
+            && self.last.swap(tenth, Ordering::Relaxed) != tenth
+            && let Ok(_line) = self.line.try_lock()
+        {
             let rate = schedules as f64 / seconds.max(0.001);
             let left = match self.seconds {
                 Some(limit) => limit as f64 - seconds,
@@ -118,7 +121,11 @@ fn play(arguments: &Arguments) -> Result<bool> {
     };
     let options = Options {
         from: arguments.from,
-        count: if arguments.time.is_some() { u64::MAX } else { arguments.count },
+        count: if arguments.time.is_some() {
+            u64::MAX
+        } else {
+            arguments.count
+        },
         threads: arguments.threads,
         fault: arguments.fault,
     };
@@ -163,7 +170,13 @@ fn faults() -> Result<bool> {
         match sim::catch(*fault, 9, 20_000) {
             Ok(caught) => {
                 let by: Vec<String> = caught.by.iter().map(|(name, n)| format!("{name} ({n})")).collect();
-                println!("{:>7} {:>8}  {:<58} {}", caught.median, caught.slowest, fault.sentence(), by.join(", "));
+                println!(
+                    "{:>7} {:>8}  {:<58} {}",
+                    caught.median,
+                    caught.slowest,
+                    fault.sentence(),
+                    by.join(", ")
+                );
             }
             Err(error) => {
                 all = false;

@@ -69,7 +69,12 @@ pub fn act(
             }
             volume.encrypt(*method, *extent)?;
         }
-        Action::ResumeConversion { .. } => resume_conversion(volume)?,
+        Action::ResumeConversion { after_escrow, .. } => {
+            if *after_escrow && volume.conversion_status()?.status == ConversionStatus::EncryptionPaused {
+                must_be_recoverable(volume, acknowledged, None)?;
+            }
+            resume_conversion(volume)?;
+        }
         Action::EnableProtectors { after_escrow, .. } => {
             if *after_escrow {
                 must_be_recoverable(volume, acknowledged, None)?;

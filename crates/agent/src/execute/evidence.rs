@@ -26,7 +26,11 @@ pub struct Evidence {
 
 impl std::fmt::Debug for Evidence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Evidence {{ volume: {}, protector: {}, password: [redacted] }}", self.volume, self.protector)
+        write!(
+            f,
+            "Evidence {{ volume: {}, protector: {}, password: [redacted] }}",
+            self.volume, self.protector
+        )
     }
 }
 

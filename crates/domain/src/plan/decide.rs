@@ -262,6 +262,8 @@ impl Decision<'_> {
         } else if self.may_convert(steps) {
             steps.push(Action::ResumeConversion {
                 device: steps.volume.device.clone(),
+                after_escrow: self.policy.client.escrow
+                    && steps.volume.conversion == ConversionStatus::EncryptionPaused,
             });
         }
     }

@@ -157,7 +157,10 @@ fn end_of_suspension_before_escrow_is_found() {
 #[test]
 fn resumed_encryption_before_escrow_is_found() {
     let paused = |v: &mut VolumeReport| v.conversion = ConversionStatus::EncryptionPaused;
-    let resume = [Action::ResumeConversion { device: name("C:") }];
+    let resume = [Action::ResumeConversion {
+        device: name("C:"),
+        after_escrow: true,
+    }];
     assert_eq!(on_os(paused, &ledger(&[]), &resume), [(0, Rule::NothingEscrowed)]);
     assert_eq!(on_os(paused, &ledger(&[live(V1, R1)]), &resume), []);
     assert_eq!(

@@ -64,7 +64,7 @@ fn steps(plan: &Plan) -> Vec<String> {
         Action::AddAutoUnlock { device } => format!("auto-unlock {device}"),
         Action::RemoveAutoUnlock { device } => format!("no auto-unlock {device}"),
         Action::Encrypt { device, .. } => format!("encrypt {device}"),
-        Action::ResumeConversion { device } => format!("resume {device}"),
+        Action::ResumeConversion { device, .. } => format!("resume {device}"),
         Action::EnableProtectors { device, .. } => format!("protect {device}"),
         Action::AddPassphrase { device } => format!("password {device}"),
         Action::WriteSettings { values } => format!("write {} values", values.len()),

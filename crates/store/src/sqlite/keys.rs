@@ -158,8 +158,13 @@ fn add_key(sql: &Connection, escrow: &NewEscrow) -> Result<i64> {
          ON CONFLICT (device, volume) DO UPDATE SET last_seen = max(last_seen, excluded.last_seen)",
     )?
     .execute(params![device.blob(), volume.blob(), escrow.at.0])?;
-    sql.prepare_cached("INSERT INTO keys (device, volume, protector, first_escrowed_at) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![device.blob(), volume.blob(), protector.blob(), escrow.at.0])?;
+    // A password that was told is exposed on whichever device it turns up (P5): one that enrolled anew, a drive that moved.
+    sql.prepare_cached(
+        "INSERT INTO keys (device, volume, protector, first_escrowed_at, disclosed_at, state)
+         SELECT ?1, ?2, ?3, ?4, told, iif(told IS NULL, 'live', 'disclosed')
+         FROM (SELECT max(disclosed_at) AS told FROM keys WHERE protector = ?3 AND volume = ?2)",
+    )?
+    .execute(params![device.blob(), volume.blob(), protector.blob(), escrow.at.0])?;
     Ok(sql.last_insert_rowid())
 }
 

@@ -105,6 +105,24 @@ pub(crate) async fn a_password_told_from_one_record_is_exposed_in_every_record_o
     );
 }
 
+pub(crate) async fn a_password_told_before_another_device_escrows_it_is_exposed_there_too(store: &dyn Store) {
+    let (before, now) = (enrolled(store, 1).await, enrolled(store, 2).await);
+    let old = name(before, 1, 0xA);
+    escrowed(store, old, 2000).await;
+    store.disclose(old, at(4000), event("key.disclosed", "")).await.unwrap();
+    let new = name(now, 1, 0xA);
+    escrowed(store, new, 5000).await;
+    escrowed(store, name(now, 1, 0xB), 5000).await;
+    escrowed(store, name(now, 2, 0xA), 5000).await;
+    let state = async |key| {
+        let record = store.key(key).await.unwrap().unwrap();
+        (record.state, record.disclosed_at)
+    };
+    assert_eq!(state(new).await, (KeyState::Disclosed, Some(at(4000))));
+    assert_eq!(state(name(now, 1, 0xB)).await, (KeyState::Live, None));
+    assert_eq!(state(name(now, 2, 0xA)).await, (KeyState::Live, None));
+}
+
 pub(crate) async fn a_disclosure_hands_out_the_newest_secret_and_records_it(store: &dyn Store) {
     let key = name(enrolled(store, 1).await, 1, 0xA);
     escrowed(store, key, 2000).await;

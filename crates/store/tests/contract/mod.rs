@@ -43,6 +43,7 @@ macro_rules! suite {
                 another_secret_for_a_protector_is_a_further_version_and_needs_a_new_proof,
                 the_same_protector_on_two_devices_is_two_keys,
                 a_password_told_from_one_record_is_exposed_in_every_record_of_it,
+                a_password_told_before_another_device_escrows_it_is_exposed_there_too,
                 a_disclosure_hands_out_the_newest_secret_and_records_it,
                 a_disclosure_without_a_record_is_refused,
                 a_disclosure_prefers_a_proven_older_version_to_a_failed_newest_one,

@@ -8,7 +8,8 @@ use agent::execute::{Acknowledged, StepError, carry_out, collect_evidence};
 use domain::ids::{ProtectorId, RequestId, VolumeId};
 use domain::inventory::Inventory;
 use domain::ledger::Ledger;
-use domain::plan::{Action, Plan, RotateRequest, Situation, check, plan};
+use domain::plan::{Action, Plan, Power, RotateRequest, Situation, check, plan};
+use domain::time::Timestamp;
 use store::model::KeyName;
 use zeroize::Zeroizing;
 
@@ -162,6 +163,7 @@ impl World {
                     policy,
                     in_force,
                     ledger,
+                    exemptions,
                     requests,
                     as_of,
                 },
@@ -179,6 +181,7 @@ impl World {
                 memory.reported = Some(Rc::clone(&seen));
                 memory.report_asked = false;
                 memory.as_of = as_of;
+                memory.exemptions = exemptions;
                 memory.reported_done.extend(memory.done.drain(..));
                 let stale = std::mem::replace(&mut memory.ledger, ledger.clone());
                 let ledger = match self.fault {
@@ -188,7 +191,14 @@ impl World {
                 self.take_requests(device, requests);
                 self.decide(device, &seen, &ledger, round);
             }
-            (Wants::Escrow { acting, volume, protector }, Reply::Escrowed(v, p)) => {
+            (
+                Wants::Escrow {
+                    acting,
+                    volume,
+                    protector,
+                },
+                Reply::Escrowed(v, p),
+            ) => {
                 if (v, p) == (volume, protector) || any {
                     self.escrowed(device, acting, volume, protector);
                 } else {
@@ -221,7 +231,9 @@ impl World {
     fn take_requests(&mut self, device: usize, requests: Vec<(RequestId, Option<RotateRequest>)>) {
         let early = self.fault == Some(Fault::DoneTooEarly);
         let memory = &mut self.devices[device].agent.memory;
-        memory.reported_done.retain(|id| requests.iter().any(|(other, _)| other == id));
+        memory
+            .reported_done
+            .retain(|id| requests.iter().any(|(other, _)| other == id));
         memory.rotate.clear();
         for (id, rotate) in requests {
             if memory.reported_done.contains(&id) {
@@ -252,8 +264,22 @@ impl World {
         let device = &self.devices[device];
         Situation {
             server_reachable: true,
+            now: Timestamp((i64::from(self.now) + device.clock) * 60_000),
             pin_available: device.pin,
-            rotate: device.agent.memory.rotate.iter().map(|(_, wish)| wish.clone()).collect(),
+            power: match device.battery_low {
+                true => Power::Battery { percent: 9 },
+                false => Power::Mains,
+            },
+            restart_pending: device.restart_pending,
+            exemptions: device.agent.memory.exemptions.clone(),
+            rotate: device
+                .agent
+                .memory
+                .rotate
+                .iter()
+                .map(|(_, wish)| wish.clone())
+                .collect(),
+            ..Situation::default()
         }
     }
 
@@ -263,9 +289,12 @@ impl World {
         let situation = self.situation(device);
         let planned = plan(&policy, seen, ledger, &situation);
         if !self.fault.is_some_and(Fault::is_of_the_planner)
-            && let Err(breaches) = check::check(&planned, seen, ledger, &policy)
+            && let Err(breaches) = check::check(&planned, seen, ledger, &policy, &situation)
         {
-            self.fail("plan checker", format!("device {device}: {:?} of {planned:?}", breaches[0]));
+            self.fail(
+                "plan checker",
+                format!("device {device}: {:?} of {planned:?}", breaches[0]),
+            );
             return;
         }
         let planned = match self.fault {
@@ -385,7 +414,11 @@ impl World {
             lives: machine.agent.lives,
             effects: Effects::default(),
         };
-        let result = if let Action::Escrow { device: name, protector } = action {
+        let result = if let Action::Escrow {
+            device: name,
+            protector,
+        } = action
+        {
             collect_evidence(&mut bench, name, *protector, &acting.acknowledged).map(|found| {
                 acting.escrows.extend(found.into_iter().map(|evidence| {
                     let secret = evidence.password.parse().unwrap_or(0);
@@ -419,7 +452,9 @@ impl World {
     }
 
     fn escrow(&mut self, device: usize, mut acting: Acting, volume: VolumeId, protector: ProtectorId, secret: u64) {
-        let Some(identity) = self.devices[device].agent.identity else { return };
+        let Some(identity) = self.devices[device].agent.identity else {
+            return;
+        };
         let (mut named, mut sent) = (volume, secret);
         match self.fault {
             Some(Fault::WrongVolumeEscrowed) => {
@@ -448,7 +483,15 @@ impl World {
             return;
         }
         let volume = named;
-        self.send(device, body, Wants::Escrow { acting, volume, protector });
+        self.send(
+            device,
+            body,
+            Wants::Escrow {
+                acting,
+                volume,
+                protector,
+            },
+        );
     }
 
     fn escrowed(&mut self, device: usize, mut acting: Acting, volume: VolumeId, protector: ProtectorId) {
@@ -474,7 +517,9 @@ enum Outcome {
 
 fn acknowledge_everything(volumes: &[super::volume::Volume], acknowledged: &mut Acknowledged) {
     for volume in volumes {
-        volume.recovery_passwords().for_each(|p| acknowledged.insert(volume.id, p.id));
+        volume
+            .recovery_passwords()
+            .for_each(|p| acknowledged.insert(volume.id, p.id));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Policies and chips as small numbers: a schedule names one in a word, and replays it.
 
-use domain::inventory::Tpm;
-use domain::policy::{AutoUnlock, Encryption, OsProtector, Policy};
+use domain::inventory::{Tpm, TpmCause};
+use domain::policy::{AutoUnlock, Encryption, OsProtector, Policy, TriState, WeakCipher};
 use domain::volume::EncryptionMethod;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ pub(super) struct PolicyChoice(pub(super) u32);
 
 impl PolicyChoice {
     /// Bits that mean something.
-    pub(super) const BITS: u32 = 22;
+    pub(super) const BITS: u32 = 26;
 
     pub(super) fn policy(self) -> Policy {
         let field = |at: u32, width: u32| (self.0 >> at) & ((1 << width) - 1);
@@ -37,12 +37,28 @@ impl PolicyChoice {
         policy.os.method = method(6);
         policy.fixed.method = method(7);
         policy.removable.method = policy.fixed.method;
-        policy.os.protector = if field(8, 1) == 1 { OsProtector::TpmPin } else { OsProtector::Tpm };
+        policy.os.protector = if field(8, 1) == 1 {
+            OsProtector::TpmPin
+        } else {
+            OsProtector::Tpm
+        };
         policy.fixed.auto_unlock = auto_unlock(9);
         policy.removable.auto_unlock = auto_unlock(11);
         policy.client.escrow = field(13, 3) != 7;
         policy.client.rotate_after_disclosure = field(16, 3) != 7;
         policy.client.manage_virtual_machines = field(19, 1) == 1;
+        policy.client.user_exemption = if field(20, 1) == 1 {
+            TriState::Enabled
+        } else {
+            TriState::NotConfigured
+        };
+        policy.setup.reencrypt = if field(21, 2) == 3 {
+            WeakCipher::Reencrypt
+        } else {
+            WeakCipher::Report
+        };
+        policy.client.rotate_max_age_days = if field(23, 2) == 3 { 30 } else { 0 };
+        policy.client.min_battery_percent = if field(25, 1) == 1 { 30 } else { 0 };
         policy
     }
 }
@@ -83,6 +99,7 @@ impl Chip {
             },
             Self::NotReady => Tpm::NotReady {
                 reason: "It is locked out.".to_owned(),
+                cause: TpmCause::LockedOut,
             },
             Self::Absent => Tpm::Absent,
         }

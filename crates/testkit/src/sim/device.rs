@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use agent::execute::Acknowledged;
+use domain::exemption::Exemption;
 use domain::ids::{DeviceId, ProtectorId, RequestId, VolumeId};
 use domain::inventory::Inventory;
 use domain::ledger::Ledger;
@@ -20,7 +21,12 @@ pub(super) struct Device {
     pub(super) hardware: u8,
     pub(super) people: BTreeSet<u8>,
     pub(super) pin: bool,
+    /// Minutes that its clock is ahead.
     pub(super) clock: i64,
+    /// Its battery is nearly empty.
+    pub(super) battery_low: bool,
+    /// A restart waits to be done.
+    pub(super) restart_pending: bool,
     pub(super) offline_until: u32,
     /// What the network does to the next requests.
     pub(super) network: VecDeque<NetworkFault>,
@@ -68,8 +74,16 @@ pub(super) struct Waiting {
 
 pub(super) enum Wants {
     Identity,
-    CheckIn { seen: Rc<Inventory>, round: u8, with_inventory: bool },
-    Escrow { acting: Acting, volume: VolumeId, protector: ProtectorId },
+    CheckIn {
+        seen: Rc<Inventory>,
+        round: u8,
+        with_inventory: bool,
+    },
+    Escrow {
+        acting: Acting,
+        volume: VolumeId,
+        protector: ProtectorId,
+    },
 }
 
 /// Carrying a plan out.
@@ -87,6 +101,7 @@ pub(super) struct Acting {
 pub(super) struct Memory {
     pub(super) policy: Option<PolicyChoice>,
     pub(super) ledger: Ledger,
+    pub(super) exemptions: Vec<Exemption>,
     pub(super) reported: Option<Rc<Inventory>>,
     pub(super) blocked: Vec<Blocked>,
     pub(super) reported_blocked: Vec<Blocked>,
@@ -103,17 +118,12 @@ impl Device {
     pub(super) fn observe(&self) -> Inventory {
         Inventory {
             hostname: format!("PC-{}", self.hostname),
-            os: String::new(),
-            os_version: String::new(),
-            manufacturer: String::new(),
-            model: String::new(),
             hardware_id: hardware_id(self.hardware),
-            portable: false,
             virtual_machine: self.virtual_machine,
-            agent_version: String::new(),
             tpm: self.chip.tpm(),
             users: self.people.iter().map(|p| person(*p)).collect(),
             volumes: self.volumes.iter().map(Volume::report).collect(),
+            ..Inventory::default()
         }
     }
 

@@ -45,85 +45,209 @@ pub(super) enum Start {
 #[serde(tag = "do", rename_all = "snake_case")]
 pub(super) enum Event {
     /// A device appears, and enrols.
-    Device { volumes: Vec<VolumeStart>, chip: Chip, virtual_machine: bool, hardware: u8 },
+    Device {
+        volumes: Vec<VolumeStart>,
+        chip: Chip,
+        virtual_machine: bool,
+        hardware: u8,
+    },
     /// The agent dies where it stands.
-    AgentDies { device: u8 },
+    AgentDies {
+        device: u8,
+    },
     /// The agent dies before its `changes`-th next change of a volume.
-    AgentDiesInside { device: u8, changes: u8 },
+    AgentDiesInside {
+        device: u8,
+        changes: u8,
+    },
     /// The agent's directory is lost: identity and memory.
-    AgentWiped { device: u8 },
+    AgentWiped {
+        device: u8,
+    },
     /// The agent wakes now.
-    Wake { device: u8 },
+    Wake {
+        device: u8,
+    },
     /// The device has no network for some time.
-    Offline { device: u8, minutes: u16 },
+    Offline {
+        device: u8,
+        minutes: u16,
+    },
     /// The device's next request is lost.
-    RequestLost { device: u8 },
+    RequestLost {
+        device: u8,
+    },
     /// The answer to the device's next request is lost.
-    AnswerLost { device: u8 },
+    AnswerLost {
+        device: u8,
+    },
     /// The device's next request arrives late.
-    RequestLate { device: u8, minutes: u16 },
+    RequestLate {
+        device: u8,
+        minutes: u16,
+    },
     /// The device's next request arrives twice, the second time some minutes later.
-    RequestDoubled { device: u8, minutes: u16 },
+    RequestDoubled {
+        device: u8,
+        minutes: u16,
+    },
     /// The device's clock jumps.
-    ClockJumps { device: u8, minutes: i32 },
+    ClockJumps {
+        device: u8,
+        minutes: i32,
+    },
     /// The server's process is killed; `keep`: what it was writing is found afterwards.
-    ServerKilled { keep: bool, minutes: u8 },
+    ServerKilled {
+        keep: bool,
+        minutes: u8,
+    },
     /// The server's machine loses power.
-    PowerLoss { keep: bool, minutes: u8 },
+    PowerLoss {
+        keep: bool,
+        minutes: u8,
+    },
     /// The next transaction cannot be written.
     DiskFull,
     /// The next transaction's sync fails.
     SyncFails,
     /// The server's clock jumps.
-    ServerClockJumps { minutes: i32 },
+    ServerClockJumps {
+        minutes: i32,
+    },
     /// The replica stands still for some time.
-    ReplicaStops { minutes: u16 },
+    ReplicaStops {
+        minutes: u16,
+    },
     /// The database server is lost for good; its replica takes over.
-    FailOver { minutes: u8 },
+    FailOver {
+        minutes: u8,
+    },
     /// The help desk tells a key.
-    HelpDesk { key: u8 },
+    HelpDesk {
+        key: u8,
+    },
     /// A person asks for a key by self-service, own or not.
-    SelfService { key: u8, person: u8 },
+    SelfService {
+        key: u8,
+        person: u8,
+    },
     /// An administrator has keys replaced: of one volume, or of all (`volume` 7).
-    Rotate { device: u8, volume: u8 },
+    Rotate {
+        device: u8,
+        volume: u8,
+    },
     /// An administrator wants a report.
-    Report { device: u8 },
+    Report {
+        device: u8,
+    },
     /// The server tries what it has.
     Prove,
     /// A stored secret is found not to open its volume.
-    ProofFails { key: u8 },
+    ProofFails {
+        key: u8,
+    },
     /// Another policy.
-    Policy { policy: PolicyChoice },
+    Policy {
+        policy: PolicyChoice,
+    },
     /// The device's record is retired, or taken back.
-    Retire { device: u8 },
-    TakeBack { device: u8 },
+    Retire {
+        device: u8,
+    },
+    TakeBack {
+        device: u8,
+    },
     /// The security chip changes.
-    Chip { device: u8, chip: Chip },
+    Chip {
+        device: u8,
+        chip: Chip,
+    },
     /// The machine is installed anew; data volumes stay, and it enrols again.
-    Reimaged { device: u8 },
+    Reimaged {
+        device: u8,
+    },
     /// A disk is copied bit by bit into another device.
-    Cloned { device: u8, volume: u8, to: u8 },
+    Cloned {
+        device: u8,
+        volume: u8,
+        to: u8,
+    },
     /// A data drive moves to another device.
-    Moved { device: u8, volume: u8, to: u8 },
-    Renamed { device: u8 },
+    Moved {
+        device: u8,
+        volume: u8,
+        to: u8,
+    },
+    Renamed {
+        device: u8,
+    },
     /// The hardware id becomes that of others.
-    Hardware { device: u8, hardware: u8 },
-    SignsIn { device: u8, person: u8 },
-    SignsOut { device: u8, person: u8 },
+    Hardware {
+        device: u8,
+        hardware: u8,
+    },
+    SignsIn {
+        device: u8,
+        person: u8,
+    },
+    SignsOut {
+        device: u8,
+        person: u8,
+    },
     /// A user is exempt from encryption, or no longer.
-    Exempt { person: u8, exempt: bool },
+    Exempt {
+        person: u8,
+        exempt: bool,
+    },
     /// The user has a PIN at hand, or not.
-    Pin { device: u8, present: bool },
+    Pin {
+        device: u8,
+        present: bool,
+    },
+    /// The battery is nearly empty, or no longer.
+    Battery {
+        device: u8,
+        low: bool,
+    },
+    /// A restart waits to be done, or no longer.
+    RestartPending {
+        device: u8,
+        pending: bool,
+    },
     /// The machine restarts.
-    Restart { device: u8 },
+    Restart {
+        device: u8,
+    },
     /// Somebody unlocks all volumes.
-    Unlock { device: u8 },
-    Suspend { device: u8, volume: u8, restarts: u8 },
-    Pause { device: u8, volume: u8 },
-    StrangerAdds { device: u8, volume: u8 },
-    StrangerDeletes { device: u8, volume: u8, which: u8 },
-    StrangerDeletesAll { device: u8, volume: u8 },
-    StrangerDecrypts { device: u8, volume: u8 },
+    Unlock {
+        device: u8,
+    },
+    Suspend {
+        device: u8,
+        volume: u8,
+        restarts: u8,
+    },
+    Pause {
+        device: u8,
+        volume: u8,
+    },
+    StrangerAdds {
+        device: u8,
+        volume: u8,
+    },
+    StrangerDeletes {
+        device: u8,
+        volume: u8,
+        which: u8,
+    },
+    StrangerDeletesAll {
+        device: u8,
+        volume: u8,
+    },
+    StrangerDecrypts {
+        device: u8,
+        volume: u8,
+    },
 }
 
 impl Event {
@@ -167,6 +291,8 @@ impl Event {
             Self::SignsOut { .. } => "user goes",
             Self::Exempt { .. } => "exemption",
             Self::Pin { .. } => "PIN",
+            Self::Battery { .. } => "battery",
+            Self::RestartPending { .. } => "restart pending",
             Self::Restart { .. } => "restart",
             Self::Unlock { .. } => "volumes unlocked",
             Self::Suspend { .. } => "suspended",

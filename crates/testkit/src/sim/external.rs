@@ -48,8 +48,10 @@ impl World {
                 }
             }
             Event::Exempt { person, exempt } => {
-                let bit = 1 << (person % 8);
-                self.exempt = if *exempt { self.exempt | bit } else { self.exempt & !bit };
+                if self.server_up {
+                    let (person, exempt) = (person % 4, *exempt);
+                    self.submit(Job::Exempt { person, exempt }, To::Nobody);
+                }
             }
             Event::Rotate { device, volume } => {
                 if !self.devices.is_empty() {
@@ -92,6 +94,8 @@ impl World {
             | Event::SignsIn { device, .. }
             | Event::SignsOut { device, .. }
             | Event::Pin { device, .. }
+            | Event::Battery { device, .. }
+            | Event::RestartPending { device, .. }
             | Event::Restart { device }
             | Event::Unlock { device }
             | Event::Suspend { device, .. }
@@ -133,7 +137,10 @@ impl World {
             Event::SignsIn { person, .. } => drop(device.people.insert(person % 4)),
             Event::SignsOut { person, .. } => drop(device.people.remove(&(person % 4))),
             Event::Pin { present, .. } => device.pin = *present,
+            Event::Battery { low, .. } => device.battery_low = *low,
+            Event::RestartPending { pending, .. } => device.restart_pending = *pending,
             Event::Restart { .. } => {
+                device.restart_pending = false;
                 for volume in &mut device.volumes {
                     let by_itself = volume.auto_unlock.is_some() && volume.home == at;
                     volume.restart(by_itself);
@@ -206,6 +213,8 @@ impl World {
             people: BTreeSet::from([u8::try_from(at % 4).unwrap_or(0)]),
             pin: false,
             clock: 0,
+            battery_low: false,
+            restart_pending: false,
             offline_until: 0,
             network: VecDeque::new(),
             agent: Agent::default(),
@@ -232,11 +241,17 @@ impl World {
             _ => EncryptionMethod::XtsAes128,
         };
         let os = start.kind == VolumeKind::Os;
-        volume.protectors.push(self.draw_protector(if os { ProtectorType::Tpm } else { ProtectorType::ExternalKey }));
+        volume.protectors.push(self.draw_protector(if os {
+            ProtectorType::Tpm
+        } else {
+            ProtectorType::ExternalKey
+        }));
         match start.start {
             Start::EncryptedWithoutPassword => {}
             Start::PinDefeated if os => volume.protectors.push(self.draw_protector(ProtectorType::TpmPin)),
-            _ => volume.protectors.push(self.draw_protector(ProtectorType::RecoveryPassword)),
+            _ => volume
+                .protectors
+                .push(self.draw_protector(ProtectorType::RecoveryPassword)),
         }
         match start.start {
             Start::Suspended => volume.suspended = Some(0),
@@ -277,9 +292,13 @@ impl World {
 
     /// A disk is copied into another device, or moved there.
     fn copy(&mut self, from: u8, volume: u8, to: u8, moves: bool) {
-        let (Some(from), Some(to)) = (self.at(from), self.at(to)) else { return };
+        let (Some(from), Some(to)) = (self.at(from), self.at(to)) else {
+            return;
+        };
         let count = self.devices[from].volumes.len();
-        let Some(at) = usize::from(volume).checked_rem(count) else { return };
+        let Some(at) = usize::from(volume).checked_rem(count) else {
+            return;
+        };
         let os = self.devices[from].volumes[at].kind == VolumeKind::Os;
         if self.devices[to].volumes.len() >= MOST_VOLUMES || from == to || (moves && os) {
             return;
@@ -332,7 +351,9 @@ impl World {
     /// What is stored is found not to open the volume: it was damaged on its way, say.
     fn proof_fails(&mut self, n: u8) {
         let count = self.store.state.keys.len();
-        let Some(at) = usize::from(n).checked_rem(count) else { return };
+        let Some(at) = usize::from(n).checked_rem(count) else {
+            return;
+        };
         let key = &self.store.state.keys[at];
         let job = Job::Proof {
             name: key.name,
@@ -353,6 +374,8 @@ impl World {
             device.offline_until = 0;
             device.network.clear();
             device.pin = true;
+            device.battery_low = false;
+            device.restart_pending = false;
             device.agent.lives = None;
             for volume in &mut device.volumes {
                 volume.locked = false;
@@ -366,7 +389,13 @@ impl World {
                 && self.server_up
                 && self.store.state.device(id).is_some_and(|d| d.retired)
             {
-                self.submit(Job::Retire { device: id, retired: false }, To::Nobody);
+                self.submit(
+                    Job::Retire {
+                        device: id,
+                        retired: false,
+                    },
+                    To::Nobody,
+                );
             }
             // A server that lost the device's record tells it to enrol again.
             if let Some(id) = self.devices[at].agent.identity

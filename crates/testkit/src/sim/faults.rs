@@ -37,6 +37,7 @@ faults! {
     SuspensionForgotten: "planner: a suspension is never ended",
     OnlyFirstVolume: "planner: only the first volume is looked after",
     StaleLedger: "planner: the ledger of the last cycle is trusted",
+    ExemptByOneUser: "planner: a device is exempt when one of its users is",
     // Agent
     SentMeansAcknowledged: "agent: an escrow that was sent counts as acknowledged",
     FailureIgnored: "agent: after a failed escrow the later steps are carried out",
@@ -89,7 +90,7 @@ impl Fault {
 
     /// The planner's output is changed, and the plan checker not asked.
     pub(super) fn is_of_the_planner(self) -> bool {
-        self <= Self::StaleLedger
+        self <= Self::ExemptByOneUser
     }
 }
 

@@ -40,7 +40,11 @@ pub(super) fn schedule(seed: u64) -> Schedule {
     Schedule {
         seed,
         policy: policy(&mut rng),
-        replica: if rng.random_bool(0.5) { Replica::Synchronous } else { Replica::Asynchronous },
+        replica: if rng.random_bool(0.5) {
+            Replica::Synchronous
+        } else {
+            Replica::Asynchronous
+        },
         events,
     }
 }
@@ -62,7 +66,11 @@ fn policy(rng: &mut ChaCha8Rng) -> PolicyChoice {
 fn device(rng: &mut ChaCha8Rng) -> Event {
     let mut volumes = vec![volume(rng, VolumeKind::Os)];
     for _ in 0..rng.random_range(0..3) {
-        let kind = if rng.random_bool(0.7) { VolumeKind::Fixed } else { VolumeKind::Removable };
+        let kind = if rng.random_bool(0.7) {
+            VolumeKind::Fixed
+        } else {
+            VolumeKind::Removable
+        };
         volumes.push(volume(rng, kind));
     }
     Event::Device {
@@ -105,7 +113,7 @@ fn event(rng: &mut ChaCha8Rng) -> Event {
     let minutes = rng.random_range(1..60);
     let n: u8 = rng.random_range(0..16);
     let yes = rng.random_bool(0.5);
-    match rng.random_range(0..76) {
+    match rng.random_range(0..78) {
         0..4 => Event::AgentDies { device },
         4..10 => Event::AgentDiesInside { device, changes: n % 5 },
         10 | 11 => Event::AgentWiped { device },
@@ -115,39 +123,74 @@ fn event(rng: &mut ChaCha8Rng) -> Event {
         17..20 => Event::AnswerLost { device },
         20..22 => Event::RequestLate { device, minutes },
         22..24 => Event::RequestDoubled { device, minutes },
-        24 => Event::ClockJumps { device, minutes: rng.random_range(-100_000..100_000) },
+        24 => Event::ClockJumps {
+            device,
+            minutes: rng.random_range(-100_000..100_000),
+        },
         25..28 => Event::ServerKilled { keep: yes, minutes: n },
         28..31 => Event::PowerLoss { keep: yes, minutes: n },
         31 => Event::DiskFull,
         32 => Event::SyncFails,
-        33 => Event::ServerClockJumps { minutes: rng.random_range(-100_000..100_000) },
+        33 => Event::ServerClockJumps {
+            minutes: rng.random_range(-100_000..100_000),
+        },
         34 => Event::ReplicaStops { minutes },
         35 | 36 => Event::FailOver { minutes: n },
         37..42 => Event::HelpDesk { key: n },
         42..45 => Event::SelfService { key: n, person: n % 4 },
-        45 | 46 => Event::Rotate { device, volume: if yes { 7 } else { volume } },
+        45 | 46 => Event::Rotate {
+            device,
+            volume: if yes { 7 } else { volume },
+        },
         47 => Event::Report { device },
         48 => Event::Prove,
         49 => Event::ProofFails { key: n },
         50 | 51 => Event::Policy { policy: policy(rng) },
         52 => Event::Retire { device },
         53 => Event::TakeBack { device },
-        54 => Event::Chip { device, chip: chip(rng) },
+        54 => Event::Chip {
+            device,
+            chip: chip(rng),
+        },
         55 | 56 => Event::Reimaged { device },
-        57 | 58 => Event::Cloned { device, volume, to: n % 3 },
-        59 | 60 => Event::Moved { device, volume, to: n % 3 },
+        57 | 58 => Event::Cloned {
+            device,
+            volume,
+            to: n % 3,
+        },
+        59 | 60 => Event::Moved {
+            device,
+            volume,
+            to: n % 3,
+        },
         61 => Event::Renamed { device },
-        62 => Event::Hardware { device, hardware: n % 6 },
+        62 => Event::Hardware {
+            device,
+            hardware: n % 6,
+        },
         63 => Event::SignsIn { device, person: n % 4 },
         64 => Event::SignsOut { device, person: n % 4 },
-        65 => Event::Exempt { person: n % 4, exempt: yes },
+        65 => Event::Exempt {
+            person: n % 4,
+            exempt: yes,
+        },
         66 => Event::Pin { device, present: yes },
         67..69 => Event::Restart { device },
         69 => Event::Unlock { device },
-        70 => Event::Suspend { device, volume, restarts: n % 4 },
+        70 => Event::Suspend {
+            device,
+            volume,
+            restarts: n % 4,
+        },
         71 => Event::Pause { device, volume },
         72 => Event::StrangerAdds { device, volume },
-        73 => Event::StrangerDeletes { device, volume, which: n },
+        73 => Event::StrangerDeletes {
+            device,
+            volume,
+            which: n,
+        },
+        75 => Event::Battery { device, low: yes },
+        76 => Event::RestartPending { device, pending: yes },
         74 => Event::StrangerDeletesAll { device, volume },
         _ => Event::StrangerDecrypts { device, volume },
     }

@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use domain::compliance::{Verdict, evaluate};
+use domain::exemption::enforcement;
 use domain::inventory::Inventory;
-use domain::plan::plan;
+use domain::plan::{Situation, plan};
 use domain::policy::{Encryption, Policy};
 
 use super::choice::PolicyChoice;
@@ -82,20 +83,30 @@ impl World {
         }
         let policy = choice.policy();
         let ledger = self.store.state.ledger(id);
-        let planned = plan(&policy, &inventory, &ledger, &self.situation(at));
+        let situation = Situation {
+            exemptions: self.store.state.exemptions_of(&inventory.users),
+            ..self.situation(at)
+        };
+        let planned = plan(&policy, &inventory, &ledger, &situation);
         if !planned.actions.is_empty() {
             return Err(format!("still has to do: {:?}", planned.actions));
         }
         if record.inventory.as_deref() != Some(&inventory) {
             return Err("the server has another inventory".to_owned());
         }
-        let compliance = evaluate(&policy, &inventory, &ledger);
+        let compliance = evaluate(&policy, &inventory, &ledger, &situation);
+        let exempt = enforcement(&policy, &inventory.users, &situation.exemptions, situation.now).is_exempt();
         for (report, verdict) in inventory.volumes.iter().zip(&compliance.volumes) {
-            let explained = planned.blocked.iter().any(|b| b.device == report.device);
+            let explained = exempt || planned.blocked.iter().any(|b| b.device == report.device);
             if verdict.verdict == Verdict::NonCompliant && !explained {
-                return Err(format!("{} is not compliant, and nothing says why: {:?}", report.device, verdict.reasons));
+                return Err(format!(
+                    "{} is not compliant, and nothing says why: {:?}",
+                    report.device, verdict.reasons
+                ));
             }
-            if let Some(words) = required_but_not_escrowed(&policy, &inventory, report.kind, verdict.escrowed, explained) {
+            if let Some(words) =
+                required_but_not_escrowed(&policy, &inventory, report.kind, verdict.escrowed, explained)
+            {
                 return Err(format!("{}: {words}", report.device));
             }
         }

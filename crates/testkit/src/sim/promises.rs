@@ -54,7 +54,9 @@ pub(super) enum Cause {
 impl Cause {
     pub(super) fn of(event: &Event, replica: Replica) -> Self {
         match event {
-            Event::StrangerDeletes { .. } | Event::StrangerDeletesAll { .. } | Event::StrangerDecrypts { .. } => Self::Stranger,
+            Event::StrangerDeletes { .. } | Event::StrangerDeletesAll { .. } | Event::StrangerDecrypts { .. } => {
+                Self::Stranger
+            }
             Event::Reimaged { .. } | Event::Cloned { .. } | Event::Moved { .. } => Self::Stranger,
             Event::FailOver { .. } if replica == Replica::Asynchronous => Self::StaleReplica,
             Event::ProofFails { .. } | Event::Prove => Self::FailedProof,
@@ -119,7 +121,12 @@ impl World {
         if effects.encrypts.is_empty() && effects.resumed.is_empty() {
             return;
         }
-        let policy = self.devices[device].agent.memory.policy.map(|p| p.policy()).unwrap_or_default();
+        let policy = self.devices[device]
+            .agent
+            .memory
+            .policy
+            .map(|p| p.policy())
+            .unwrap_or_default();
         if !policy.client.escrow {
             return;
         }
@@ -129,7 +136,10 @@ impl World {
             if let Some(volume) = volume
                 && !self.is_held(volume, Some(relied))
             {
-                let words = format!("{} of device {device} is protected, and the server holds none of its passwords", volume.device);
+                let words = format!(
+                    "{} of device {device} is protected, and the server holds none of its passwords",
+                    volume.device
+                );
                 self.fail("P1 escrow first", words);
                 return;
             }
@@ -152,7 +162,10 @@ impl World {
                 && had
                 && !self.is_held(volume, Some(relied))
             {
-                let words = format!("{} of device {device} lost the last password that the server holds", volume.device);
+                let words = format!(
+                    "{} of device {device} lost the last password that the server holds",
+                    volume.device
+                );
                 self.fail("P2 always a way back", words);
                 return;
             }
@@ -170,7 +183,10 @@ impl World {
                 let lost = volume.way_back && !held && volume.is_encrypted();
                 let excused = cause != Cause::Other || !self.lost.is_empty() || self.is_relied_on(device, volume);
                 if lost && !excused {
-                    let words = format!("{} of device {device} has no password any more that the server holds", volume.device);
+                    let words = format!(
+                        "{} of device {device} has no password any more that the server holds",
+                        volume.device
+                    );
                     self.fail("P2 always a way back", words);
                     return;
                 }
@@ -206,11 +222,16 @@ impl World {
         let durable = self.store.durable();
         let missing = self.acknowledged.iter().rev().take(4).find(|(name, secret)| {
             let key = self.store.state.records_of(name.volume, name.protector);
-            let mut versions = key.filter(|k| k.name.device == name.device || self.fault.is_some()).flat_map(|k| &k.versions);
+            let mut versions = key
+                .filter(|k| k.name.device == name.device || self.fault.is_some())
+                .flat_map(|k| &k.versions);
             !versions.any(|v| v.secret == *secret && v.place < durable)
         });
         if let Some((name, _)) = missing {
-            let words = format!("{} was acknowledged and would not survive a crash now", name.protector.short());
+            let words = format!(
+                "{} was acknowledged and would not survive a crash now",
+                name.protector.short()
+            );
             self.fail("P3 acknowledged means durable", words);
         }
     }
@@ -221,10 +242,15 @@ impl World {
         let stale = crash == Crash::FailOver && self.store.replica == Replica::Asynchronous && lost;
         let (state, told_of) = (&self.store.state, self.store.len());
         let survives = |name: &KeyName, secret: u64| {
-            state.key(*name).is_some_and(|k| k.versions.iter().any(|v| v.secret == secret))
+            state
+                .key(*name)
+                .is_some_and(|k| k.versions.iter().any(|v| v.secret == secret))
         };
         if stale {
-            let gone = self.acknowledged.iter().filter(|(name, secret)| !survives(name, *secret));
+            let gone = self
+                .acknowledged
+                .iter()
+                .filter(|(name, secret)| !survives(name, *secret));
             self.lost.extend(gone.map(|(name, _)| (name.volume, name.protector)));
             self.acknowledged.retain(|(name, secret)| survives(name, *secret));
             self.told.retain(|told| told.place < told_of);
@@ -235,7 +261,10 @@ impl World {
             return;
         }
         if let Some((name, _)) = self.acknowledged.iter().find(|(name, secret)| !survives(name, *secret)) {
-            let words = format!("{} was acknowledged and is gone after a {crash:?}", name.protector.short());
+            let words = format!(
+                "{} was acknowledged and is gone after a {crash:?}",
+                name.protector.short()
+            );
             self.fail("P3 acknowledged means durable", words);
         }
         self.p6_nothing_is_forgotten();
@@ -263,7 +292,11 @@ impl World {
             // Whoever signed out while the answer was made had the right when it was asked for.
             let careless = self.fault == Some(Fault::SelfServiceTellsOthers);
             if careless {
-                let words = format!("{} of another's device was told to {}", name.protector.short(), actor(person));
+                let words = format!(
+                    "{} of another's device was told to {}",
+                    name.protector.short(),
+                    actor(person)
+                );
                 self.fail("P4 audited before told", words);
             }
         }
@@ -273,7 +306,14 @@ impl World {
         });
         if self.fault == Some(Fault::AuditAfterAnswer) {
             let action = "key.disclosed";
-            self.submit(Job::Note { name, actor: by, action }, To::Nobody);
+            self.submit(
+                Job::Note {
+                    name,
+                    actor: by,
+                    action,
+                },
+                To::Nobody,
+            );
         }
     }
 
@@ -291,7 +331,10 @@ impl World {
         match audit::verify(state.audit.iter().cloned()) {
             Ok(head) if head == state.head => {}
             Ok(_) => self.fail("P4 audited before told", "the audit chain ends early".to_owned()),
-            Err(fault) => self.fail("P4 audited before told", format!("the audit chain does not verify: {fault:?}")),
+            Err(fault) => self.fail(
+                "P4 audited before told",
+                format!("the audit chain does not verify: {fault:?}"),
+            ),
         }
     }
 
@@ -304,7 +347,11 @@ impl World {
             records.find(|k| k.record.entry.state == KeyState::Live || !k.record.ever_disclosed)
         });
         if let Some(key) = hidden {
-            let words = format!("{} was told, and its record says {:?}", key.name.protector.short(), key.record.entry.state);
+            let words = format!(
+                "{} was told, and its record says {:?}",
+                key.name.protector.short(),
+                key.record.entry.state
+            );
             self.fail("P5 told once", words);
         }
     }
@@ -321,7 +368,11 @@ impl World {
         if !policy.manages(seen) {
             return;
         }
-        for report in seen.volumes.iter().filter(|v| v.is_readable() && v.is_encrypted_at_all()) {
+        for report in seen
+            .volumes
+            .iter()
+            .filter(|v| v.is_readable() && v.is_encrypted_at_all())
+        {
             let Some(id) = report.volume else { continue };
             if !keeps_keys(&policy, report.kind, ledger.knows(id)) {
                 continue;
@@ -329,21 +380,30 @@ impl World {
             for protector in report.recovery_passwords() {
                 let told = |t: &Told| t.name.volume == id && t.name.protector == protector && t.place < as_of;
                 if policy.client.rotate_after_disclosure && self.told.iter().any(told) {
-                    let words = format!("{} was told, and {} of device {device} still carries it after a contact", protector.short(), report.device);
+                    let words = format!(
+                        "{} was told, and {} of device {device} still carries it after a contact",
+                        protector.short(),
+                        report.device
+                    );
                     self.fail("P5 told once", words);
                     return;
                 }
             }
         }
         // The volumes as they are: a locked one may not list what it carries.
-        let carried = |v: VolumeId, p: ProtectorId| self.devices[device].volumes.iter().any(|w| w.id == v && w.carries(p));
+        let carried =
+            |v: VolumeId, p: ProtectorId| self.devices[device].volumes.iter().any(|w| w.id == v && w.carries(p));
         let twins = |v: VolumeId| self.devices[device].volumes.iter().filter(|w| w.id == v).count() > 1;
         let current = self.is_current(device, seen);
-        let wrong = ledger.0.iter().find(|e| {
-            e.state == KeyState::Superseded && carried(e.volume, e.protector) && !twins(e.volume) && current
-        });
+        let wrong = ledger
+            .0
+            .iter()
+            .find(|e| e.state == KeyState::Superseded && carried(e.volume, e.protector) && !twins(e.volume) && current);
         if let Some(entry) = wrong {
-            let words = format!("{} counts as replaced, and device {device} carries it", entry.protector.short());
+            let words = format!(
+                "{} counts as replaced, and device {device} carries it",
+                entry.protector.short()
+            );
             self.fail("P6 nothing is forgotten", words);
         }
     }
@@ -356,13 +416,20 @@ impl World {
     /// A rotation is called done. **P5**: none of the volumes that were looked at carries what was to be replaced.
     pub(super) fn check_done(&mut self, device: usize, wish: &RotateRequest) {
         let known = self.devices[device].agent.memory.reported.clone();
-        let seen = |id| known.as_ref().is_some_and(|i| i.volumes.iter().any(|v| v.volume == Some(id)));
+        let seen = |id| {
+            known
+                .as_ref()
+                .is_some_and(|i| i.volumes.iter().any(|v| v.volume == Some(id)))
+        };
         let left = self.devices[device].volumes.iter().find(|v| {
             let meant = wish.volume.is_none_or(|w| w == v.id) && seen(v.id);
             meant && v.is_encrypted() && v.recovery_passwords().any(|p| wish.protectors.contains(&p.id))
         });
         if let Some(volume) = left {
-            let words = format!("a rotation is called done, and {} of device {device} carries what it named", volume.device);
+            let words = format!(
+                "a rotation is called done, and {} of device {device} carries what it named",
+                volume.device
+            );
             self.fail("P5 told once", words);
         }
     }
@@ -371,9 +438,10 @@ impl World {
     /// it ever had.
     fn p6_nothing_is_forgotten(&mut self) {
         let state = &self.store.state;
-        let gone = self.remembered.iter().find(|(name, versions)| {
-            state.key(*name).is_none_or(|k| k.versions.len() < *versions)
-        });
+        let gone = self
+            .remembered
+            .iter()
+            .find(|(name, versions)| state.key(*name).is_none_or(|k| k.versions.len() < *versions));
         if let Some((name, _)) = gone {
             let words = format!("the record of {} is gone or has lost a version", name.protector.short());
             self.fail("P6 nothing is forgotten", words);
@@ -392,7 +460,10 @@ impl World {
     pub(super) fn note_enrolment(&mut self, device: usize, id: DeviceId) {
         let taken = |(n, d): (usize, &super::device::Device)| n != device && d.agent.identity == Some(id);
         if self.devices.iter().enumerate().any(taken) {
-            self.fail("P6 nothing is forgotten", format!("device {device} took over another's record"));
+            self.fail(
+                "P6 nothing is forgotten",
+                format!("device {device} took over another's record"),
+            );
             return;
         }
         let state = &self.store.state;

@@ -40,7 +40,9 @@ pub(super) struct Bench<'a> {
 
 impl Bench<'_> {
     fn os_is_protected(&self) -> bool {
-        self.volumes.iter().any(|v| v.kind == VolumeKind::Os && v.is_protected())
+        self.volumes
+            .iter()
+            .any(|v| v.kind == VolumeKind::Os && v.is_protected())
     }
 
     fn holds_auto_unlock_keys(&self) -> bool {
@@ -170,7 +172,11 @@ impl EncryptableVolume for Handle<'_> {
         Ok(self.volume.method)
     }
     fn lock_status(&mut self) -> Result<LockStatus> {
-        Ok(if self.volume.locked { LockStatus::Locked } else { LockStatus::Unlocked })
+        Ok(if self.volume.locked {
+            LockStatus::Locked
+        } else {
+            LockStatus::Unlocked
+        })
     }
     fn suspend_count(&mut self) -> Result<u8> {
         self.volume.suspended.ok_or(Code::NotSupported.into())
@@ -180,7 +186,11 @@ impl EncryptableVolume for Handle<'_> {
         if !self.volume.initialised() {
             return Err(Code::NotActivated.into());
         }
-        let wanted = self.volume.protectors.iter().filter(|p| kind.is_none_or(|k| k == p.kind));
+        let wanted = self
+            .volume
+            .protectors
+            .iter()
+            .filter(|p| kind.is_none_or(|k| k == p.kind));
         Ok(wanted.map(|p| p.id).collect())
     }
     fn key_protector_type(&mut self, id: ProtectorId) -> Result<ProtectorType> {

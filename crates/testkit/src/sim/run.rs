@@ -203,7 +203,11 @@ pub fn replay(text: &str) -> Result<(String, Option<Violation>)> {
     let schedule = Schedule {
         seed: head.seed,
         policy: head.policy,
-        replica: if head.synchronous_replica { Replica::Synchronous } else { Replica::Asynchronous },
+        replica: if head.synchronous_replica {
+            Replica::Synchronous
+        } else {
+            Replica::Asynchronous
+        },
         events,
     };
     let played = play(&schedule, fault, true);

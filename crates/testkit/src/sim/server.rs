@@ -104,6 +104,7 @@ impl World {
             policy: (*policy != Some(in_force)).then_some(in_force),
             in_force,
             ledger: state.ledger(*identity),
+            exemptions: state.exemptions_of(&seen.users),
             requests: state.pending(*identity).map(|r| (r.id, r.rotate.clone())).collect(),
             as_of: state.place,
         };
@@ -175,7 +176,11 @@ impl World {
                 (To::CheckIn(request), Answer::Done) => self.answer_check_in(&request),
                 (To::Escrow(request), Answer::Done) => self.acknowledge(&request),
                 (To::Enrolment(request) | To::CheckIn(request) | To::Escrow(request), answer) => {
-                    let reply = if answer == Answer::Refused { Reply::Refused } else { Reply::Failed };
+                    let reply = if answer == Answer::Refused {
+                        Reply::Refused
+                    } else {
+                        Reply::Failed
+                    };
                     self.reply(&request, reply);
                 }
                 (To::Person { actor, person }, Answer::Disclosed { name, elsewhere, .. }) => {
@@ -196,7 +201,10 @@ impl World {
 
     /// A device that is held by the server is told at once that there is something to do.
     fn wake(&mut self, id: DeviceId) {
-        let held = self.devices.iter().position(|d| d.agent.identity == Some(id) && d.offline_until <= self.now);
+        let held = self
+            .devices
+            .iter()
+            .position(|d| d.agent.identity == Some(id) && d.offline_until <= self.now);
         if let Some(device) = held {
             let generation = self.devices[device].agent.generation;
             let delay = 1 + self.chance(4);
@@ -207,7 +215,9 @@ impl World {
     /// The help desk, or a person by self-service, asks for the `n`th key.
     pub(super) fn ask_for_key(&mut self, n: u8, asker: Option<u8>) {
         let count = self.store.state.keys.len();
-        let Some(at) = usize::from(n).checked_rem(count) else { return };
+        let Some(at) = usize::from(n).checked_rem(count) else {
+            return;
+        };
         if !self.server_up {
             return;
         }

@@ -4,7 +4,9 @@
 
 use std::rc::Rc;
 
+use domain::access::same_person;
 use domain::audit::{AuditEntry, AuditEvent, ChainHead, append};
+use domain::exemption::{Decision, Exemption};
 use domain::ids::{DeviceId, ProtectorId, RequestId, VolumeId};
 use domain::inventory::Inventory;
 use domain::ledger::{KeyRecord, KeyState, Ledger, ProofState, disclose, observe_inventory};
@@ -13,6 +15,7 @@ use domain::time::Timestamp;
 use store::model::{KeyName, subject};
 
 use super::choice::PolicyChoice;
+use super::device::person;
 use super::faults::Fault;
 
 /// One version of an escrowed secret.
@@ -64,6 +67,8 @@ pub(super) struct State {
     pub(super) policy: PolicyChoice,
     pub(super) audit: Vec<AuditEntry>,
     pub(super) head: ChainHead,
+    /// Who was exempt for how long, by person.
+    pub(super) exemptions: Vec<Exemption>,
     /// Places in the log of the audit's entries.
     pub(super) audit_places: Vec<usize>,
     /// Transactions carried out.
@@ -73,17 +78,53 @@ pub(super) struct State {
 /// One transaction.
 #[derive(Clone, Debug)]
 pub(super) enum Job {
-    Enrol { device: DeviceId, hardware: String },
-    Inventory { device: DeviceId, inventory: Rc<Inventory> },
-    Report { device: DeviceId, blocked: Vec<Blocked>, done: Vec<RequestId> },
-    Escrow { name: KeyName, secret: u64, seal: u64 },
-    Disclose { name: KeyName, actor: &'static str },
+    Enrol {
+        device: DeviceId,
+        hardware: String,
+    },
+    Inventory {
+        device: DeviceId,
+        inventory: Rc<Inventory>,
+    },
+    Report {
+        device: DeviceId,
+        blocked: Vec<Blocked>,
+        done: Vec<RequestId>,
+    },
+    Escrow {
+        name: KeyName,
+        secret: u64,
+        seal: u64,
+    },
+    Disclose {
+        name: KeyName,
+        actor: &'static str,
+    },
     /// Nothing but a record in the audit.
-    Note { name: KeyName, actor: &'static str, action: &'static str },
-    Ask { id: RequestId, device: DeviceId, rotate: Option<RotateRequest> },
-    Retire { device: DeviceId, retired: bool },
-    Proof { name: KeyName, version: usize, proof: ProofState },
+    Note {
+        name: KeyName,
+        actor: &'static str,
+        action: &'static str,
+    },
+    Ask {
+        id: RequestId,
+        device: DeviceId,
+        rotate: Option<RotateRequest>,
+    },
+    Retire {
+        device: DeviceId,
+        retired: bool,
+    },
+    Proof {
+        name: KeyName,
+        version: usize,
+        proof: ProofState,
+    },
     Policy(PolicyChoice),
+    Exempt {
+        person: u8,
+        exempt: bool,
+    },
 }
 
 /// What a transaction answers, once it is durable.
@@ -91,7 +132,11 @@ pub(super) enum Job {
 pub(super) enum Answer {
     Done,
     Enrolled(DeviceId),
-    Disclosed { name: KeyName, secret: u64, elsewhere: Vec<DeviceId> },
+    Disclosed {
+        name: KeyName,
+        secret: u64,
+        elsewhere: Vec<DeviceId>,
+    },
     /// The rules say no.
     Refused,
     /// The storage failed.
@@ -107,6 +152,7 @@ impl State {
             policy,
             audit: Vec::new(),
             head: ChainHead::default(),
+            exemptions: Vec::new(),
             audit_places: Vec::new(),
             place: 0,
         }
@@ -133,6 +179,31 @@ impl State {
     pub(super) fn ledger(&self, device: DeviceId) -> Ledger {
         let own = self.keys.iter().filter(|k| k.name.device == device);
         Ledger(own.map(|k| k.record.entry.clone()).collect())
+    }
+
+    /// What a device with these users is told.
+    pub(super) fn exemptions_of(&self, users: &[String]) -> Vec<Exemption> {
+        let theirs = self
+            .exemptions
+            .iter()
+            .filter(|e| users.iter().any(|u| same_person(u, &e.user)));
+        theirs.cloned().collect()
+    }
+
+    fn exempt(&mut self, n: u8, exempt: bool, at: Timestamp) -> Answer {
+        let user = person(n);
+        let decision = match exempt {
+            true => Decision::Approved { at, until: None },
+            false => Decision::Revoked { at },
+        };
+        self.exemptions.retain(|e| e.user != user);
+        self.exemptions.push(Exemption {
+            user: user.clone(),
+            requested: at,
+            decision,
+        });
+        self.audit(at, "user:admin".into(), "exemption.decided", user);
+        Answer::Done
     }
 
     pub(super) fn pending(&self, device: DeviceId) -> impl Iterator<Item = &RequestRecord> {
@@ -193,6 +264,7 @@ impl State {
             }
             Job::Retire { device, retired } => self.retire(*device, *retired, at, fault),
             Job::Proof { name, version, proof } => self.proof(*name, *version, *proof, at),
+            Job::Exempt { person, exempt } => self.exempt(*person, *exempt, at),
             Job::Policy(policy) => {
                 self.policy = *policy;
                 self.audit(at, "user:admin".into(), "policy.changed", "policy".into());
@@ -228,19 +300,17 @@ impl State {
     }
 
     fn mark_duplicates(&mut self, hardware: &str) {
-        let count = self.devices.iter().filter(|d| d.hardware == hardware && !d.retired).count();
+        let count = self
+            .devices
+            .iter()
+            .filter(|d| d.hardware == hardware && !d.retired)
+            .count();
         for device in self.devices.iter_mut().filter(|d| d.hardware == hardware && !d.retired) {
             device.duplicate = count > 1;
         }
     }
 
-    fn inventory(
-        &mut self,
-        id: DeviceId,
-        inventory: &Rc<Inventory>,
-        at: Timestamp,
-        fault: Option<Fault>,
-    ) -> Answer {
+    fn inventory(&mut self, id: DeviceId, inventory: &Rc<Inventory>, at: Timestamp, fault: Option<Fault>) -> Answer {
         if !self.may_write(id) {
             return Answer::Refused;
         }
@@ -253,7 +323,12 @@ impl State {
             self.mark_duplicates(&hardware);
             self.mark_duplicates(&inventory.hardware_id);
         }
-        let records: Vec<KeyRecord> = self.keys.iter().filter(|k| k.name.device == id).map(|k| k.record.clone()).collect();
+        let records: Vec<KeyRecord> = self
+            .keys
+            .iter()
+            .filter(|k| k.name.device == id)
+            .map(|k| k.record.clone())
+            .collect();
         let changes = match fault {
             Some(Fault::SupersededWhenUnseen) => super::faults::observe_carelessly(&records, inventory),
             Some(Fault::SupersededNeverNoted) => Vec::new(),
@@ -272,7 +347,11 @@ impl State {
             if let Some(key) = self.keys.iter_mut().find(|k| k.name == name) {
                 key.record.entry.state = to;
             }
-            let action = if to == KeyState::Superseded { "key.superseded" } else { "key.returned" };
+            let action = if to == KeyState::Superseded {
+                "key.superseded"
+            } else {
+                "key.returned"
+            };
             self.audit(at, format!("device:{id}"), action, subject_of(name));
         }
         Answer::Done
@@ -306,7 +385,9 @@ impl State {
             _ => k.name == name,
         };
         // A password that was told is exposed on whichever device it turns up (P5).
-        let told = self.records_of(name.volume, name.protector).any(|k| k.record.ever_disclosed);
+        let told = self
+            .records_of(name.volume, name.protector)
+            .any(|k| k.record.ever_disclosed);
         if let Some(key) = self.keys.iter_mut().find(|k| same(k)) {
             if key.versions.iter().any(|v| v.seal == seal) {
                 return Answer::Done;

@@ -63,11 +63,6 @@ impl Volume {
         let os = self.kind == VolumeKind::Os;
         let hidden = self.locked && !self.lists_protectors_when_locked;
         VolumeReport {
-            device: self.device.clone(),
-            letter: None,
-            kind: self.kind,
-            label: String::new(),
-            file_system: String::new(),
             size: 1 << 30,
             volume: self.initialised().then_some(self.id),
             protection: self.protection(),
@@ -78,7 +73,11 @@ impl Volume {
                 _ => 5_000,
             },
             method: self.method,
-            lock: if self.locked { LockStatus::Locked } else { LockStatus::Unlocked },
+            lock: if self.locked {
+                LockStatus::Locked
+            } else {
+                LockStatus::Unlocked
+            },
             suspend_count: self.suspended.filter(|_| os),
             auto_unlock: (!os).then_some(self.auto_unlock.is_some()),
             protectors: self
@@ -91,6 +90,7 @@ impl Volume {
                     name: None,
                 })
                 .collect(),
+            ..VolumeReport::plain(&self.device, self.kind)
         }
     }
 
@@ -122,7 +122,9 @@ impl Volume {
     }
 
     pub(super) fn recovery_passwords(&self) -> impl Iterator<Item = &Protector> + '_ {
-        self.protectors.iter().filter(|p| p.kind == ProtectorType::RecoveryPassword)
+        self.protectors
+            .iter()
+            .filter(|p| p.kind == ProtectorType::RecoveryPassword)
     }
 
     pub(super) fn carries(&self, id: ProtectorId) -> bool {

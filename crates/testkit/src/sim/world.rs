@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::rc::Rc;
 
+use domain::exemption::Exemption;
 use domain::ids::{DeviceId, ProtectorId, RequestId, VolumeId};
 use domain::inventory::Inventory;
 use domain::ledger::Ledger;
@@ -48,7 +49,9 @@ pub(super) struct Request {
 
 #[derive(Debug)]
 pub(super) enum Body {
-    Enrol { hardware: String },
+    Enrol {
+        hardware: String,
+    },
     CheckIn {
         identity: DeviceId,
         seen: Rc<Inventory>,
@@ -57,7 +60,11 @@ pub(super) enum Body {
         blocked: Vec<Blocked>,
         done: Vec<RequestId>,
     },
-    Escrow { name: KeyName, secret: u64, seal: u64 },
+    Escrow {
+        name: KeyName,
+        secret: u64,
+        seal: u64,
+    },
 }
 
 /// The server's answer.
@@ -69,6 +76,7 @@ pub(super) enum Reply {
         policy: Option<PolicyChoice>,
         in_force: PolicyChoice,
         ledger: Ledger,
+        exemptions: Vec<Exemption>,
         requests: Vec<(RequestId, Option<RotateRequest>)>,
         as_of: usize,
     },
@@ -111,7 +119,6 @@ pub(super) struct World {
     /// Ids that the server draws.
     pub(super) named: u64,
     pub(super) fault: Option<Fault>,
-    pub(super) exempt: u8,
     /// No more disturbance: everything has to converge.
     pub(super) quiet: bool,
     // What the promises are held against.
@@ -134,7 +141,13 @@ struct Entry {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, policy: PolicyChoice, replica: Replica, events: Rc<[Timed]>, fault: Option<Fault>) -> Self {
+    pub(super) fn new(
+        seed: u64,
+        policy: PolicyChoice,
+        replica: Replica,
+        events: Rc<[Timed]>,
+        fault: Option<Fault>,
+    ) -> Self {
         let mut world = Self {
             now: 0,
             seed,
@@ -154,7 +167,6 @@ impl World {
             drawn: 0,
             named: 0,
             fault,
-            exempt: 0,
             quiet: false,
             acknowledged: Vec::new(),
             told: Vec::new(),

@@ -110,7 +110,7 @@ impl<'a> Device<'a> {
             Action::Encrypt {
                 method, after_escrow, ..
             } => volume.encrypt(policy, tpm_ready, *method, *after_escrow),
-            Action::ResumeConversion { .. } => volume.resume_conversion(policy),
+            Action::ResumeConversion { after_escrow, .. } => volume.resume_conversion(policy, *after_escrow),
             Action::EnableProtectors { after_escrow, .. } => volume.enable(policy, tpm_ready, *after_escrow),
             Action::DeleteProtector {
                 protector, replaced, ..
@@ -270,13 +270,14 @@ impl<'a> Volume<'a> {
         Ok(())
     }
 
-    fn resume_conversion(&mut self, policy: &Policy) -> Outcome {
+    fn resume_conversion(&mut self, policy: &Policy, after_escrow: bool) -> Outcome {
         match self.conversion {
             ConversionStatus::EncryptionPaused => {
                 ensure(
                     policy.rule(self.kind).encryption == Encryption::Require,
                     Rule::NotWanted,
                 )?;
+                ensure(after_escrow == policy.client.escrow, Rule::WrongGuard)?;
                 ensure(self.way_back(policy), Rule::NothingEscrowed)?;
                 self.conversion = ConversionStatus::EncryptionInProgress;
                 Ok(())
