@@ -44,7 +44,7 @@ impl Action {
                 };
                 format!("Encrypt {extent} {device} with {}{guard}", method.name())
             }
-            Self::ResumeConversion { device } => format!("Go on with the conversion of {device}"),
+            Self::ResumeConversion { device, .. } => format!("Go on with the conversion of {device}"),
             Self::EnableProtectors { device, after_escrow } => {
                 let guard = if *after_escrow {
                     ", provided that the server holds a recovery password"
