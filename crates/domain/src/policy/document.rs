@@ -103,6 +103,24 @@ impl Document {
         meaning::of(text, entries)
     }
 
+    /// Gives it a name; blanks around it go.
+    ///
+    /// # Errors
+    /// When it is not one line or too long: what is allowed.
+    pub fn rename(&mut self, name: &str) -> Result<(), String> {
+        self.name = meaning::name(name.trim())?;
+        Ok(())
+    }
+
+    /// Describes it.
+    ///
+    /// # Errors
+    /// When the text is too long or holds control characters: what is allowed.
+    pub fn describe(&mut self, description: &str) -> Result<(), String> {
+        self.description = meaning::description(description)?;
+        Ok(())
+    }
+
     /// Reads a document, and holds it against the rules between settings too.
     ///
     /// # Errors

@@ -3,4 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test whose ground is missing fails")]
 
 mod any;
+mod cmdlets;
+mod csp;
+mod registry;
 mod text;

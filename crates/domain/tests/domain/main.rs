@@ -8,7 +8,6 @@ mod checking;
 mod circumstances;
 mod compliance;
 mod decisions;
-mod interchange;
 mod ledger;
 mod planning;
 mod policy;

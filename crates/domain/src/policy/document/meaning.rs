@@ -77,27 +77,26 @@ impl Reader<'_> {
     }
 
     fn name(&mut self, entry: Entry) {
-        match entry.value {
-            Value::Text(name) if name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control) => {
-                self.document.name = name;
-            }
-            _ => {
-                let message = format!("\"name\" must be a text of one line, at most {MAX_NAME} characters.");
-                self.fault(entry.at, None, message);
-            }
+        let text = if let Value::Text(text) = entry.value {
+            text
+        } else {
+            "\0".to_owned()
+        };
+        match name(&text) {
+            Ok(name) => self.document.name = name,
+            Err(message) => self.fault(entry.at, None, message),
         }
     }
 
     fn description(&mut self, entry: Entry) {
-        let odd = |c: char| c.is_control() && c != '\n' && c != '\t';
-        match entry.value {
-            Value::Text(text) if text.chars().count() <= MAX_DESCRIPTION && !text.contains(odd) => {
-                self.document.description = text;
-            }
-            _ => {
-                let message = format!("\"description\" must be a text of at most {MAX_DESCRIPTION} characters.");
-                self.fault(entry.at, None, message);
-            }
+        let text = if let Value::Text(text) = entry.value {
+            text
+        } else {
+            "\0".to_owned()
+        };
+        match description(&text) {
+            Ok(description) => self.document.description = description,
+            Err(message) => self.fault(entry.at, None, message),
         }
     }
 
@@ -123,6 +122,25 @@ impl Reader<'_> {
         let place = place(self.text, at);
         self.faults.push(Fault::at(place, setting.map(str::to_owned), message));
     }
+}
+
+pub(super) fn name(text: &str) -> Result<String, String> {
+    if text.chars().count() <= MAX_NAME && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "\"name\" must be a text of one line, at most {MAX_NAME} characters."
+    ))
+}
+
+pub(super) fn description(text: &str) -> Result<String, String> {
+    let odd = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if text.chars().count() <= MAX_DESCRIPTION && !text.contains(odd) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "\"description\" must be a text of at most {MAX_DESCRIPTION} characters."
+    ))
 }
 
 /// The value as the reference takes it; none: the setting is not configured.

@@ -1,134 +1,155 @@
-//! The configuration service provider: OMA-URIs for Intune and other device management.
+//! The BitLocker configuration service provider, as mobile device management talks to it (OMA-URI, SyncML).
+//!
+//! Nodes that stand for a Group Policy take `<enabled/>` with `<data id="…" value="…"/>` for each of its fields, all of them, or
+//! `<disabled/>`; the others a plain number or text.
 
-use std::fmt::Write;
+use serde::Serialize;
 
-use serde::{Deserialize, Serialize};
+use super::{Exported, Inexpressible, nameless};
+use crate::policy::document::Document;
+use crate::policy::{Csp, Encoding, Policy, Setting, reference};
 
-use super::{Exported, Inexpressible};
-use crate::policy::reference::{Csp, Encoding, Setting, reference};
-use crate::policy::{Assignments, setting};
+const ROOT: &str = "./Device/Vendor/MSFT/BitLocker/";
 
-const BASE: &str = "./Device/Vendor/MSFT/BitLocker/";
-
-/// Nodes that Windows takes only whole.
-const WHOLE: [&str; 3] = [
-    "EncryptionMethodByDriveType",
-    "SystemDrivesRecoveryMessage",
-    "SystemDrivesRequireStartupAuthentication",
-];
-
-/// One node with its value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CspEntry {
-    /// `./Device/Vendor/MSFT/BitLocker/…`
-    #[serde(rename = "omaUri")]
+/// A value for one node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Node {
+    /// Its address.
     pub uri: String,
     /// `int` or `chr`.
-    pub format: String,
-    /// The payload.
-    pub value: String,
+    pub format: &'static str,
+    /// What is written there.
+    pub data: String,
 }
 
-/// What a document configures as nodes, in the reference's order.
-///
-/// A node that Windows takes only whole is completed with the defaults of the reference.
+/// Writes a policy, one value for each node. Where a node wants all of its fields, those that are not configured get
+/// the reference's defaults.
 #[must_use]
-pub fn export_csp(assignments: &Assignments) -> Exported<Vec<CspEntry>> {
-    let mut content = Vec::<CspEntry>::new();
-    let mut inexpressible = Vec::new();
-    for (id, value) in assignments.iter() {
-        let Some(setting) = setting(id) else { continue };
-        let Some(csp) = setting.csp else {
-            inexpressible.push(Inexpressible {
-                setting: setting.id,
-                why: "The CSP has no such node.".to_owned(),
-            });
-            continue;
-        };
-        if payload(csp, value).is_none() {
-            inexpressible.push(Inexpressible {
-                setting: setting.id,
-                why: format!("The CSP has no value for \"{value}\"."),
-            });
+pub fn export(document: &Document) -> Exported<Vec<Node>> {
+    let mut inexpressible = nameless(document);
+    let mut names: Vec<&str> = Vec::new();
+    for setting in reference() {
+        if document.assignments.get(setting.id).is_none() {
             continue;
         }
-        let uri = format!("{BASE}{}", csp.node);
-        if !content.iter().any(|entry| entry.uri == uri) {
-            content.push(node(csp, value, uri, assignments));
+        match setting.csp {
+            Some(csp) if !names.contains(&csp.node) => names.push(csp.node),
+            Some(_) => {}
+            None => inexpressible.push(cannot(setting, "The BitLocker CSP has no node for it.".to_owned())),
         }
     }
-    Exported { content, inexpressible }
-}
-
-fn node(csp: Csp, value: &str, uri: String, assignments: &Assignments) -> CspEntry {
-    if csp.integer {
-        let format = if csp.encoding == Encoding::Text { "chr" } else { "int" };
-        return CspEntry {
-            uri,
-            format: format.to_owned(),
-            value: payload(csp, value).unwrap_or_default(),
-        };
-    }
-    let chr = |value: String| CspEntry {
-        uri,
-        format: "chr".to_owned(),
-        value,
-    };
-    let of_node = |s: &&Setting| s.csp.is_some_and(|c| c.node == csp.node);
-    let state = reference()
+    let policy = document.assignments.policy();
+    let output = names
         .iter()
-        .filter(of_node)
-        .find(|s| s.csp.is_some_and(|c| is_state(&c)))
-        .and_then(|s| payload(s.csp?, assignments.get(s.id)?));
-    if state.as_deref() == Some("0") {
-        return chr("<disabled/>".to_owned());
-    }
-    let mut text = "<enabled/>".to_owned();
-    for setting in reference().iter().filter(of_node) {
-        let Some((csp, data)) = setting.csp.and_then(|c| Some((c, c.data.filter(|d| !d.is_empty())?))) else {
-            continue;
-        };
-        let default = WHOLE.contains(&csp.node).then(|| setting.default_value());
-        let value = assignments.get(setting.id).map(str::to_owned).or(default);
-        if let Some(value) = value.and_then(|value| payload(csp, &value)) {
-            let _ = write!(text, r#"<data id="{data}" value="{}"/>"#, escaped(&value));
-        }
-    }
-    chr(text)
+        .filter_map(|name| node(name, document, &policy, &mut inexpressible))
+        .collect();
+    inexpressible.sort_by_key(|cannot| reference().iter().position(|s| s.id == cannot.setting));
+    Exported { output, inexpressible }
 }
 
-/// The node is switched on or off by this setting.
-fn is_state(csp: &Csp) -> bool {
-    csp.data.is_none_or(str::is_empty) && !csp.integer
-}
-
-fn payload(csp: Csp, value: &str) -> Option<String> {
-    match csp.encoding {
-        Encoding::Text => Some(value.to_owned()),
-        Encoding::Bool => Some(value.to_owned()),
-        other => other.number(value).map(|number| number.to_string()),
-    }
-}
-
-/// The nodes as the body of a SyncML message.
+/// As a message that sets all nodes in one command, as the provider wants them.
 #[must_use]
-pub fn syncml(entries: &[CspEntry]) -> String {
-    let mut text = String::from("<SyncBody xmlns=\"SYNCML:SYNCML1.2\">\n");
-    for (number, entry) in entries.iter().enumerate() {
-        let _ = write!(
-            text,
-            "  <Replace>\n    <CmdID>{}</CmdID>\n    <Item>\n      <Target><LocURI>{}</LocURI></Target>\n      <Meta><Format \
-             xmlns=\"syncml:metinf\">{}</Format></Meta>\n      <Data>{}</Data>\n    </Item>\n  </Replace>\n",
-            number + 1,
-            escaped(&entry.uri),
-            entry.format,
-            escaped(&entry.value)
-        );
+pub fn sync_ml(nodes: &[Node]) -> String {
+    let mut text =
+        String::from("<SyncML xmlns=\"SYNCML:SYNCML1.2\">\n  <SyncBody>\n    <Atomic>\n      <CmdID>1</CmdID>\n");
+    for (index, node) in nodes.iter().enumerate() {
+        text.push_str(&format!(
+            "      <Replace>\n        <CmdID>{}</CmdID>\n        <Item>\n          <Target><LocURI>{}</LocURI></Target>\n          \
+             <Meta><Format xmlns=\"syncml:metinf\">{}</Format></Meta>\n          <Data>{}</Data>\n        </Item>\n      \
+             </Replace>\n",
+            index + 2,
+            node.uri,
+            node.format,
+            escaped(&node.data)
+        ));
     }
-    text.push_str("</SyncBody>\n");
+    text.push_str("    </Atomic>\n    <Final/>\n  </SyncBody>\n</SyncML>\n");
     text
 }
 
+fn node(
+    name: &'static str,
+    document: &Document,
+    policy: &Policy,
+    inexpressible: &mut Vec<Inexpressible>,
+) -> Option<Node> {
+    let of_node: Vec<(&Setting, Csp)> = reference()
+        .iter()
+        .filter_map(|s| Some((s, s.csp.filter(|csp| csp.node == name)?)))
+        .collect();
+    let uri = format!("{ROOT}{name}");
+    let (state, fields): (Vec<_>, Vec<_>) = of_node
+        .into_iter()
+        .partition(|(_, csp)| csp.data.is_none_or(str::is_empty));
+    let assigned = |setting: &Setting| document.assignments.get(setting.id);
+    if let Some((setting, csp)) = state.first() {
+        let Some(value) = assigned(setting) else {
+            let why = format!(
+                "{name} says it only together with {}, which is not configured here.",
+                setting.id
+            );
+            refuse(&fields, document, &why, inexpressible);
+            return None;
+        };
+        if csp.integer {
+            return match (csp.encoding, csp.encoding.number(value)) {
+                (Encoding::Text, _) => Some(Node {
+                    uri,
+                    format: "chr",
+                    data: value.to_owned(),
+                }),
+                (_, Some(number)) => Some(Node {
+                    uri,
+                    format: "int",
+                    data: number.to_string(),
+                }),
+                (_, None) => {
+                    inexpressible.push(cannot(setting, format!("{name} knows no \"{value}\".")));
+                    None
+                }
+            };
+        }
+        if csp.encoding.number(value) != Some(1) {
+            let why = format!("{name} takes nothing else while {} is \"{value}\".", setting.id);
+            refuse(&fields, document, &why, inexpressible);
+            return Some(Node {
+                uri,
+                format: "chr",
+                data: "<disabled/>".to_owned(),
+            });
+        }
+    }
+    let mut data = String::from("<enabled/>");
+    for (setting, csp) in fields {
+        let value = setting.value(policy);
+        let written = match csp.encoding {
+            Encoding::Text | Encoding::Bool => Some(value),
+            other => other.number(&value).map(|number| number.to_string()),
+        };
+        if let (Some(id), Some(written)) = (csp.data, written) {
+            data.push_str(&format!("<data id=\"{id}\" value=\"{}\"/>", escaped(&written)));
+        }
+    }
+    Some(Node {
+        uri,
+        format: "chr",
+        data,
+    })
+}
+
+fn refuse(fields: &[(&Setting, Csp)], document: &Document, why: &str, inexpressible: &mut Vec<Inexpressible>) {
+    let configured = fields.iter().filter(|(s, _)| document.assignments.get(s.id).is_some());
+    inexpressible.extend(configured.map(|(s, _)| cannot(s, why.to_owned())));
+}
+
+fn cannot(setting: &Setting, why: String) -> Inexpressible {
+    Inexpressible {
+        setting: setting.id,
+        why,
+    }
+}
+
+/// Text within XML.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

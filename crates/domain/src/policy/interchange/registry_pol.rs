@@ -1,168 +1,182 @@
-//! `Registry.pol`, as a Group Policy backup has it: `PReg`, version 1, then entries `[key;value;type;size;data]` in UTF-16LE.
+//! `Registry.pol`, as Group Policy keeps it and backs it up.
+//!
+//! Layout (\[MS-GPREG\] 2.2.1): the bytes `PReg`, the version 1 as 32-bit number, then records
+//! `[key;name;type;size;data]`, whose brackets and semicolons are UTF-16LE characters, key and name are UTF-16LE and end with
+//! NUL, type and size are 32-bit numbers. All numbers are little-endian. Names that begin with `**` are orders: `**del.X` takes
+//! the value X out, `**delvals.` all of a key.
 
-use super::{Collector, Data, Exported, ImportError, Imported, check_size, registry_values};
-use crate::policy::Assignments;
+use thiserror::Error;
 
-const SIGNATURE: &[u8; 8] = b"PReg\x01\0\0\0";
-const REG_SZ: u32 = 1;
-const REG_EXPAND_SZ: u32 = 2;
-const REG_DWORD: u32 = 4;
-/// Names and keys are shorter.
-const MAX_NAME: usize = 1024;
+use super::registry::{self, Data, Entry, terminated};
+use super::{Exported, Imported, MAX_LEN};
+use crate::policy::document::Document;
 
-/// Reads the machine's part of a Group Policy backup.
+const SIGNATURE: &[u8] = b"PReg";
+const VERSION: u32 = 1;
+
+/// Why bytes are no `Registry.pol`. Offsets are bytes from the file's beginning.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Error {
+    /// It begins otherwise.
+    #[error("not a Registry.pol: it does not begin with \"PReg\"")]
+    Signature,
+    /// Another version.
+    #[error("a Registry.pol of version {0}; only 1 is known")]
+    Version(u32),
+    /// It ends within a record.
+    #[error("byte {0:#x}: the file ends within a record")]
+    Truncated(usize),
+    /// Something stands where a bracket or a semicolon belongs.
+    #[error("byte {at:#x}: '{wanted}' expected")]
+    Expected {
+        /// Where.
+        at: usize,
+        /// What belongs there.
+        wanted: char,
+    },
+    /// A key or name is not UTF-16.
+    #[error("byte {0:#x}: not UTF-16")]
+    NotText(usize),
+    /// Too large.
+    #[error("{0} bytes; at most {MAX_LEN} are read")]
+    TooLarge(usize),
+}
+
+/// Reads the policy that a file holds.
 ///
 /// # Errors
-/// When the bytes are not of this format, with the place. What is well formed and not BitLocker's is reported as unknown.
-pub fn import_registry_pol(bytes: &[u8]) -> Result<Imported, ImportError> {
-    check_size(bytes.len())?;
-    let Some(rest) = bytes.strip_prefix(SIGNATURE) else {
-        return Err(ImportError::new(
-            "byte 0",
-            "not a Registry.pol: it begins with \"PReg\" and version 1",
-        ));
-    };
-    let mut reader = Reader { all: bytes.len(), rest };
-    let mut collector = Collector::default();
-    while !reader.rest.is_empty() {
-        let (key, name, data) = reader.entry()?;
-        match name.strip_prefix("**") {
-            // `**del.Name` and its like remove values.
-            Some(order) => {
-                let name = order.split_once('.').map_or(order, |(_, name)| name);
-                collector.value(&key, name, &Data::Removed);
-            }
-            None => collector.value(&key, &name, &data),
-        }
-    }
-    Ok(collector.imported)
+/// When it is no `Registry.pol`.
+pub fn import(bytes: &[u8]) -> Result<Imported, Error> {
+    Ok(registry::import(&read(bytes)?))
 }
 
-/// Writes what a document configures as the machine's `Registry.pol`.
+/// Writes a policy.
 #[must_use]
-pub fn export_registry_pol(assignments: &Assignments) -> Exported<Vec<u8>> {
-    let values = registry_values(assignments);
-    let mut bytes = SIGNATURE.to_vec();
-    for (root, name, data) in &values.content {
-        let (kind, data) = match data {
-            Data::Dword(number) => (REG_DWORD, number.to_le_bytes().to_vec()),
-            Data::Text(text) => (REG_SZ, utf16(&format!("{text}\0"))),
-            Data::Removed | Data::Other(_) => continue,
-        };
-        let size = u32::try_from(data.len()).unwrap_or(u32::MAX);
-        bytes.extend(utf16(&format!("[{}\0;{name}\0;", root.key())));
-        for number in [kind, size] {
-            bytes.extend(number.to_le_bytes());
-            bytes.extend(utf16(";"));
-        }
-        bytes.extend(data);
-        bytes.extend(utf16("]"));
-    }
+pub fn export(document: &Document) -> Exported<Vec<u8>> {
+    let (entries, inexpressible) = registry::export(document);
     Exported {
-        content: bytes,
-        inexpressible: values.inexpressible,
+        output: write(&entries),
+        inexpressible,
     }
 }
 
-fn utf16(text: &str) -> Vec<u8> {
-    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+/// Reads all values.
+///
+/// # Errors
+/// When it is no `Registry.pol`.
+pub fn read(bytes: &[u8]) -> Result<Vec<Entry>, Error> {
+    if bytes.len() > MAX_LEN {
+        return Err(Error::TooLarge(bytes.len()));
+    }
+    if bytes.get(..4) != Some(SIGNATURE) {
+        return Err(Error::Signature);
+    }
+    let mut reader = Reader { bytes, at: 4 };
+    let version = reader.number()?;
+    if version != VERSION {
+        return Err(Error::Version(version));
+    }
+    let mut entries = Vec::new();
+    while reader.at < bytes.len() {
+        entries.push(reader.record()?);
+    }
+    Ok(entries)
+}
+
+/// Writes values; those that are taken out as `**del.`.
+#[must_use]
+pub fn write(entries: &[Entry]) -> Vec<u8> {
+    let mut bytes = [SIGNATURE, &VERSION.to_le_bytes()].concat();
+    for entry in entries {
+        let (kind, data, name) = match entry.data.to_bytes() {
+            Some((kind, data)) => (kind, data, entry.name.clone()),
+            None => (registry::kind::SZ, terminated(" "), format!("**del.{}", entry.name)),
+        };
+        // At most MAX_LEN of settings are ever written.
+        let size = u32::try_from(data.len()).unwrap_or_default();
+        let mut sign = |sign: char, rest: &[u8]| {
+            bytes.extend((sign as u16).to_le_bytes());
+            bytes.extend(rest);
+        };
+        sign('[', &terminated(&entry.key));
+        sign(';', &terminated(&name));
+        sign(';', &kind.to_le_bytes());
+        sign(';', &size.to_le_bytes());
+        sign(';', &data);
+        sign(']', &[]);
+    }
+    bytes
 }
 
 struct Reader<'a> {
-    all: usize,
-    rest: &'a [u8],
+    bytes: &'a [u8],
+    at: usize,
 }
 
-impl Reader<'_> {
-    fn entry(&mut self) -> Result<(String, String, Data), ImportError> {
-        self.expect(b'[')?;
-        let key = self.name()?;
-        self.expect(b';')?;
-        let name = self.name()?;
-        self.expect(b';')?;
+impl<'a> Reader<'a> {
+    fn record(&mut self) -> Result<Entry, Error> {
+        self.sign('[')?;
+        let key = self.text()?;
+        self.sign(';')?;
+        let name = self.text()?;
+        self.sign(';')?;
         let kind = self.number()?;
-        self.expect(b';')?;
+        self.sign(';')?;
         let size = self.number()?;
-        self.expect(b';')?;
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
-        let Some((data, rest)) = self.rest.split_at_checked(size) else {
-            return Err(self.wrong(format!(
-                "{size} bytes of data are announced, and {} are left",
-                self.rest.len()
-            )));
-        };
-        let data = match kind {
-            REG_DWORD => match data.try_into() {
-                Ok(bytes) => Data::Dword(u32::from_le_bytes(bytes)),
-                Err(_) => return Err(self.wrong(format!("a DWORD has 4 bytes, this one {size}"))),
-            },
-            REG_SZ | REG_EXPAND_SZ => Data::Text(self.text(data)?),
-            3 => Data::Other("binary"),
-            7 => Data::Other("several texts"),
-            _ => Data::Other("another type"),
-        };
-        self.rest = rest;
-        self.expect(b']')?;
-        Ok((key, name, data))
+        self.sign(';')?;
+        let data = self.take(size as usize)?;
+        self.sign(']')?;
+        let order = name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("**del."));
+        Ok(if order {
+            Entry {
+                key,
+                name: name[6..].to_owned(),
+                data: Data::Removed,
+            }
+        } else {
+            Entry {
+                key,
+                name,
+                data: Data::from_bytes(kind, data),
+            }
+        })
     }
 
-    fn text(&self, data: &[u8]) -> Result<String, ImportError> {
-        if !data.len().is_multiple_of(2) {
-            return Err(self.wrong("a text has an odd number of bytes"));
+    fn take(&mut self, length: usize) -> Result<&'a [u8], Error> {
+        let end = self.at.checked_add(length);
+        let part = end.and_then(|end| self.bytes.get(self.at..end));
+        let part = part.ok_or(Error::Truncated(self.bytes.len()))?;
+        self.at += length;
+        Ok(part)
+    }
+
+    fn number(&mut self) -> Result<u32, Error> {
+        let bytes = self.take(4)?;
+        Ok(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+    }
+
+    fn unit(&mut self) -> Result<u16, Error> {
+        let bytes = self.take(2)?;
+        Ok(u16::from_le_bytes([bytes[0], bytes[1]]))
+    }
+
+    fn sign(&mut self, wanted: char) -> Result<(), Error> {
+        let at = self.at;
+        if u32::from(self.unit()?) == u32::from(wanted) {
+            Ok(())
+        } else {
+            Err(Error::Expected { at, wanted })
         }
-        let units: Vec<u16> = data
-            .chunks_exact(2)
-            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
-            .collect();
-        let text = String::from_utf16(&units).map_err(|_| self.wrong("a text is not UTF-16"))?;
-        Ok(text.trim_end_matches('\0').to_owned())
     }
 
-    /// Up to its null.
-    fn name(&mut self) -> Result<String, ImportError> {
+    fn text(&mut self) -> Result<String, Error> {
+        let at = self.at;
         let mut units = Vec::new();
         loop {
             match self.unit()? {
-                0 => break,
-                _ if units.len() == MAX_NAME => return Err(self.wrong("a name has no end")),
+                0 => return String::from_utf16(&units).map_err(|_| Error::NotText(at)),
                 unit => units.push(unit),
             }
         }
-        String::from_utf16(&units).map_err(|_| self.wrong("a name is not UTF-16"))
-    }
-
-    fn expect(&mut self, sign: u8) -> Result<(), ImportError> {
-        let found = self.unit()?;
-        if found == u16::from(sign) {
-            Ok(())
-        } else {
-            self.rest_back(2);
-            Err(self.wrong(format!("'{}' is expected", char::from(sign))))
-        }
-    }
-
-    /// For the place in an error only.
-    fn rest_back(&mut self, bytes: usize) {
-        self.all = self.all.saturating_sub(bytes);
-    }
-
-    fn unit(&mut self) -> Result<u16, ImportError> {
-        let Some((unit, rest)) = self.rest.split_first_chunk::<2>() else {
-            return Err(self.wrong("the file ends in the middle of an entry"));
-        };
-        self.rest = rest;
-        Ok(u16::from_le_bytes(*unit))
-    }
-
-    fn number(&mut self) -> Result<u32, ImportError> {
-        let Some((number, rest)) = self.rest.split_first_chunk::<4>() else {
-            return Err(self.wrong("the file ends in the middle of an entry"));
-        };
-        self.rest = rest;
-        Ok(u32::from_le_bytes(*number))
-    }
-
-    fn wrong(&self, problem: impl Into<String>) -> ImportError {
-        ImportError::new(format!("byte {}", self.all.saturating_sub(self.rest.len())), problem)
     }
 }

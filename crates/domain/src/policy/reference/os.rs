@@ -40,7 +40,7 @@ pub(super) const SETTINGS: [Setting; 25] = [
         os.allow_without_tpm,
         "A machine without a TPM that can be used is encrypted too, and a password opens it at start; os.password must not forbid that."
     )
-    .registry(&[RegistryValue::new(Root::R1, "EnableBDEWithNoTPM", kinds::SWITCH)])
+    .registry(&[RegistryValue::new(Root::R1, "EnableBDEWithNoTPM", kinds::SWITCH), RegistryValue::inferred(Root::R1, "UseAdvancedStartup", Encoding::Always(1))])
     .csp(STARTUP, "ConfigureNonTPMStartupKeyUsage_Name", kinds::CSP_SWITCH)
     .cmdlet(ENCRYPTION, "RequireTpm", CmdletValue::InvertedSwitch),
     row!(
@@ -103,7 +103,7 @@ pub(super) const SETTINGS: [Setting; 25] = [
         os.startup.tpm,
         "Whether Windows offers it. At most one of the four start-up methods may be required."
     )
-    .registry(&[RegistryValue::new(Root::R1, "UseTPM", kinds::USAGE_VALUES)])
+    .registry(&[RegistryValue::new(Root::R1, "UseTPM", kinds::USAGE_VALUES), RegistryValue::inferred(Root::R1, "UseAdvancedStartup", Encoding::Always(1))])
     .csp(STARTUP, "ConfigureTPMUsageDropDown_Name", kinds::USAGE_VALUES),
     row!(
         "os.startup_tpm_pin",
@@ -113,7 +113,7 @@ pub(super) const SETTINGS: [Setting; 25] = [
         os.startup.tpm_pin,
         "Whether Windows offers it."
     )
-    .registry(&[RegistryValue::new(Root::R1, "UseTPMPIN", kinds::USAGE_VALUES)])
+    .registry(&[RegistryValue::new(Root::R1, "UseTPMPIN", kinds::USAGE_VALUES), RegistryValue::inferred(Root::R1, "UseAdvancedStartup", Encoding::Always(1))])
     .csp(STARTUP, "ConfigurePINUsageDropDown_Name", kinds::USAGE_VALUES),
     row!(
         "os.startup_tpm_key",
@@ -123,7 +123,7 @@ pub(super) const SETTINGS: [Setting; 25] = [
         os.startup.tpm_key,
         "Whether Windows offers it. The agent makes none."
     )
-    .registry(&[RegistryValue::new(Root::R1, "UseTPMKey", kinds::USAGE_VALUES)])
+    .registry(&[RegistryValue::new(Root::R1, "UseTPMKey", kinds::USAGE_VALUES), RegistryValue::inferred(Root::R1, "UseAdvancedStartup", Encoding::Always(1))])
     .csp(STARTUP, "ConfigureTPMStartupKeyUsageDropDown_Name", kinds::USAGE_VALUES),
     row!(
         "os.startup_tpm_pin_key",
@@ -133,7 +133,7 @@ pub(super) const SETTINGS: [Setting; 25] = [
         os.startup.tpm_pin_key,
         "Whether Windows offers it. The agent makes none."
     )
-    .registry(&[RegistryValue::new(Root::R1, "UseTPMKeyPIN", kinds::USAGE_VALUES)])
+    .registry(&[RegistryValue::new(Root::R1, "UseTPMKeyPIN", kinds::USAGE_VALUES), RegistryValue::inferred(Root::R1, "UseAdvancedStartup", Encoding::Always(1))])
     .csp(STARTUP, "ConfigureTPMPINKeyUsageDropDown_Name", kinds::USAGE_VALUES),
     row!(
         "os.password",
