@@ -30,7 +30,6 @@ pub mod resolve;
 pub mod targeting;
 
 mod assignments;
-pub mod interchange;
 mod model;
 mod reference;
 mod registry;

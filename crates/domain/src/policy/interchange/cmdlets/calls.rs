@@ -240,10 +240,10 @@ fn tokens(text: &str) -> Result<Vec<(Token, usize)>, Error> {
             _ => word(&mut scanner),
         };
         // `@(` and `@{` are brackets.
-        if let (Token::Open, Some((Token::Word(at), _))) = (&token, tokens.last()) {
-            if at == "@" {
-                tokens.pop();
-            }
+        if let (Token::Open, Some((Token::Word(at), _))) = (&token, tokens.last())
+            && at == "@"
+        {
+            tokens.pop();
         }
         tokens.push((token, line));
     }
