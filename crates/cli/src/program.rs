@@ -27,8 +27,8 @@ enum Command {
     /// Look at, open, make, convert and repair one BitLocker volume
     #[command(subcommand, after_long_help = volume::EXIT_CODES)]
     Volume(volume::Command),
-    /// Policies, before they are deployed
-    #[command(subcommand)]
+    /// Write, check, compare and convert policies; see what they would do
+    #[command(subcommand, after_long_help = policy::EXIT_CODES)]
     Policy(policy::Command),
     /// Judge a device by a policy
     #[command(subcommand)]

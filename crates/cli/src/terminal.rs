@@ -16,6 +16,14 @@ pub fn say(text: &str) {
     }
 }
 
+/// Bytes on standard output, as they are. A loss is told as with [`say`].
+pub fn say_bytes(bytes: &[u8]) {
+    let mut stdout = std::io::stdout().lock();
+    if stdout.write_all(bytes).and_then(|()| stdout.flush()).is_err() {
+        LOST.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A line on standard error.
 pub fn note(text: &str) {
     // Whoever closed standard error does not want to know.

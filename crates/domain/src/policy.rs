@@ -25,6 +25,7 @@ pub use values::{
 };
 
 pub mod document;
+pub mod generated;
 pub mod interchange;
 pub mod resolve;
 pub mod targeting;

@@ -18,6 +18,7 @@ use super::{Assignments, FieldError};
 
 pub use diff::{Change, diff};
 pub use edit::edit;
+pub(super) use meaning::is_list;
 
 mod diff;
 mod edit;

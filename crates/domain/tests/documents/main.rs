@@ -5,5 +5,6 @@
 mod any;
 mod cmdlets;
 mod csp;
+mod reference;
 mod registry;
 mod text;

@@ -6,8 +6,10 @@ use super::{Document, Entry, Fault, Parsed, Place, Value, place};
 use crate::policy::reference::NOT_CONFIGURED;
 use crate::policy::{Section, Setting, SettingKind, setting, suggestion};
 
-/// Texts that are lists; a document may write them as such.
-pub(super) const LISTS: [&str; 2] = ["setup.org_allowed_identifiers", "removable.excluded_hardware_ids"];
+/// Whether a text is a list, which a document may write as such.
+pub(in crate::policy) fn is_list(id: &str) -> bool {
+    ["setup.org_allowed_identifiers", "removable.excluded_hardware_ids"].contains(&id)
+}
 
 const MAX_NAME: usize = 200;
 const MAX_DESCRIPTION: usize = 4000;
@@ -147,7 +149,7 @@ pub(super) fn description(text: &str) -> Result<String, String> {
 fn as_text(setting: &Setting, value: &Value) -> Result<Option<String>, String> {
     let wrong = || Err(setting.kind.allowed());
     match (setting.kind, value) {
-        (SettingKind::Text { .. }, Value::List(items)) if LISTS.contains(&setting.id) => {
+        (SettingKind::Text { .. }, Value::List(items)) if is_list(setting.id) => {
             let whole = items.iter().all(|item| !item.contains(','));
             let text = || Ok(Some(items.join(",")));
             if whole {
