@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use domain::policy::document::Document;
+use domain::policy::interchange::{cmdlets, reg, registry_pol};
 use fve::io::{ReadAt, WriteAt};
 use fve::ntfs::Regions;
 use fve::{ConversionMode, CreateOptions, EncryptionMethod, InitOptions, NewProtector, Placement, create, initialise};
@@ -33,6 +35,7 @@ fn main() -> std::io::Result<()> {
         ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
         put(corpus, "datums", &format!("noise-{seed}"), &bytes)?;
     }
+    policies(corpus)?;
     for argument in arguments {
         let mut parts = argument.splitn(3, ':');
         let (Some(target), Some(name), Some(image)) = (parts.next(), parts.next(), parts.next()) else {
@@ -44,6 +47,27 @@ fn main() -> std::io::Result<()> {
         put(corpus, target, name, &device.to_patches())?;
     }
     Ok(())
+}
+
+/// One document in every format.
+fn policies(corpus: &Path) -> std::io::Result<()> {
+    let text = include_str!("../../crates/domain/tests/documents/everything.toml");
+    let document = Document::read(text).expect("a document of the tests");
+    put(corpus, "policy_document", "toml", text.as_bytes())?;
+    put(corpus, "policy_document", "json", document.to_json().as_bytes())?;
+    put(
+        corpus,
+        "policy_registry_pol",
+        "everything",
+        &registry_pol::export(&document).output,
+    )?;
+    put(corpus, "policy_reg", "everything", &reg::export(&document).output)?;
+    put(
+        corpus,
+        "policy_cmdlets",
+        "everything",
+        cmdlets::export(&document).output.as_bytes(),
+    )
 }
 
 /// Encrypt-on-write information for two regions (BitLocker format notes §11).

@@ -12,6 +12,7 @@ mod help;
 mod hostile_volumes;
 mod mount_refused;
 mod output;
+mod policy;
 mod program;
 mod sample;
 mod serve;

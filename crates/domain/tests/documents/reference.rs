@@ -166,3 +166,51 @@ fn the_committed_documentation_and_schema_are_those_of_the_table() {
         );
     }
 }
+
+/// For readers that are not ours: every setting, each with a value that is not its default.
+#[test]
+fn the_committed_document_configures_everything() {
+    let mut document = domain::policy::document::Document::default();
+    document.rename("Everything").unwrap();
+    for setting in reference() {
+        document.assignments.set(setting.id, &other_value(setting)).unwrap();
+    }
+    // Rules between settings.
+    for (id, value) in [
+        ("os.encryption", "require"),
+        ("fixed.encryption", "require"),
+        ("os.allow_without_tpm", "true"),
+        ("os.password", "enabled"),
+        ("os.startup_tpm", "disallow"),
+        ("os.startup_tpm_pin", "require"),
+        ("os.startup_tpm_key", "disallow"),
+        ("os.startup_tpm_pin_key", "disallow"),
+        ("os.protector", "tpm_pin"),
+        ("client.management_services", "true"),
+    ] {
+        document.assignments.set(id, value).unwrap();
+    }
+    let policy = document.assignments.policy();
+    assert_eq!(policy.validate(), Ok(()));
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/documents/everything.toml");
+    if std::env::var_os("CLAVIGER_WRITE_GENERATED").is_some() {
+        std::fs::write(&path, document.to_toml()).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), document.to_toml());
+}
+
+fn other_value(setting: &domain::policy::Setting) -> String {
+    use domain::policy::SettingKind;
+    let default = setting.default_value();
+    match setting.kind {
+        SettingKind::Switch => (default != "true").to_string(),
+        SettingKind::Number { max, .. } => (max - 1).to_string(),
+        SettingKind::Choice(choices) => {
+            let other = choices
+                .iter()
+                .find(|choice| choice.value != default && choice.value != "not_configured");
+            other.unwrap().value.to_owned()
+        }
+        SettingKind::Text { .. } => format!("{}: \"ä\\ß\"; ✓", setting.title),
+    }
+}

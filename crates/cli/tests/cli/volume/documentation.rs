@@ -1,4 +1,4 @@
-//! The technician's chapter: every command line in it is run, and says what stands there.
+//! Pages of the documentation: every command line in them is run, and says what stands there.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -27,7 +27,8 @@ fn steps(text: &str) -> Vec<Step> {
                     line: index + 1,
                 });
             } else if let Some(step) = steps.last_mut() {
-                match line.strip_prefix("> ") {
+                // An empty line of what a command reads has no blank at its end.
+                match line.strip_prefix("> ").or((line == ">").then_some("")) {
                     Some(more) => step.command = format!("{}\n{more}", step.command),
                     None => step.output.push_str(&format!("{line}\n")),
                 }
@@ -59,10 +60,15 @@ fn fits(pattern: &str, line: &str) -> bool {
 
 #[test]
 fn every_command_of_the_chapter_runs_and_says_what_is_written_there() {
-    let chapter = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/volume.md");
+    run_chapter("volume.md", 20);
+}
+
+/// Runs the commands of a page of the documentation, more than `least`.
+pub(crate) fn run_chapter(page: &str, least: usize) {
+    let chapter = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(page);
     let text = std::fs::read_to_string(chapter).unwrap();
     let steps = steps(&text);
-    assert!(steps.len() > 20, "{} commands", steps.len());
+    assert!(steps.len() > least, "{} commands", steps.len());
     let folder = Folder::new();
     let program = PathBuf::from(env!("CARGO_BIN_EXE_claviger"));
     let path = format!(
@@ -79,7 +85,7 @@ fn every_command_of_the_chapter_runs_and_says_what_is_written_there() {
             .current_dir(folder.path());
         let output = shell.output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let place = format!("docs/volume.md, line {}: {}\n{said}", step.line, step.command);
+        let place = format!("docs/{page}, line {}: {}\n{said}", step.line, step.command);
         let refused = step.output.starts_with("error: ");
         assert_eq!(output.status.success(), !refused, "{place}");
         let said: Vec<_> = said.lines().collect();

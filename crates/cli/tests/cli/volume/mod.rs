@@ -2,7 +2,7 @@
 
 mod bad_input;
 mod conversions;
-mod documentation;
+pub(crate) mod documentation;
 mod ground;
 mod interruption;
 mod judges;
