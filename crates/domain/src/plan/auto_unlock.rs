@@ -24,8 +24,12 @@ impl OsDrive {
         let wanted = decision.rule(VolumeKind::Os);
         let protected =
             |v: &VolumeReport| v.conversion == ConversionStatus::FullyEncrypted && v.protection == ProtectionStatus::On;
-        let safe = wanted != Encryption::Forbid && os.first().is_some_and(|s| protected(s.volume));
-        let unhindered = os.first().is_some_and(|s| s.blocked.is_empty());
+        // To be encrypted anew it is decrypted first: no key can lie on it until that is over.
+        let decrypts = os
+            .iter()
+            .any(|s| s.actions.iter().any(|a| matches!(a, Action::Decrypt { .. })));
+        let safe = wanted != Encryption::Forbid && !decrypts && os.first().is_some_and(|s| protected(s.volume));
+        let unhindered = decrypts || os.first().is_some_and(|s| s.blocked.is_empty());
         Self {
             safe,
             on_its_way: !safe && wanted == Encryption::Require && unhindered,

@@ -43,7 +43,9 @@ impl Decision<'_> {
         for steps in &mut os {
             auto_unlock::wait_for_data_volumes(steps, &data);
         }
-        let decrypts_os = self.rule(VolumeKind::Os) == Encryption::Forbid;
+        let decrypts_os = os
+            .iter()
+            .any(|s| s.actions.iter().any(|a| matches!(a, Action::Decrypt { .. })));
         let (first, second) = if decrypts_os { (data, os) } else { (os, data) };
         let mut plan = Plan::default();
         self.settings(&mut plan);

@@ -9,7 +9,6 @@ use domain::ids::{ProtectorId, RequestId, VolumeId};
 use domain::inventory::Inventory;
 use domain::ledger::Ledger;
 use domain::plan::{Action, Plan, Power, RotateRequest, Situation, check, plan};
-use domain::time::Timestamp;
 use store::model::KeyName;
 use zeroize::Zeroizing;
 
@@ -164,6 +163,7 @@ impl World {
                     in_force,
                     ledger,
                     exemptions,
+                    now,
                     requests,
                     as_of,
                 },
@@ -182,6 +182,7 @@ impl World {
                 memory.report_asked = false;
                 memory.as_of = as_of;
                 memory.exemptions = exemptions;
+                memory.now = now;
                 memory.reported_done.extend(memory.done.drain(..));
                 let stale = std::mem::replace(&mut memory.ledger, ledger.clone());
                 let ledger = match self.fault {
@@ -264,7 +265,7 @@ impl World {
         let device = &self.devices[device];
         Situation {
             server_reachable: true,
-            now: Timestamp((i64::from(self.now) + device.clock) * 60_000),
+            now: device.agent.memory.now,
             pin_available: device.pin,
             power: match device.battery_low {
                 true => Power::Battery { percent: 9 },

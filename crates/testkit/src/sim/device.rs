@@ -9,6 +9,7 @@ use domain::ids::{DeviceId, ProtectorId, RequestId, VolumeId};
 use domain::inventory::Inventory;
 use domain::ledger::Ledger;
 use domain::plan::{Blocked, Plan, RotateRequest};
+use domain::time::Timestamp;
 
 use super::choice::{Chip, PolicyChoice};
 use super::volume::Volume;
@@ -102,6 +103,8 @@ pub(super) struct Memory {
     pub(super) policy: Option<PolicyChoice>,
     pub(super) ledger: Ledger,
     pub(super) exemptions: Vec<Exemption>,
+    /// The server's clock at the last answer.
+    pub(super) now: Timestamp,
     pub(super) reported: Option<Rc<Inventory>>,
     pub(super) blocked: Vec<Blocked>,
     pub(super) reported_blocked: Vec<Blocked>,

@@ -97,9 +97,9 @@ impl World {
     }
 
     /// Before a step of the agent: which of its volumes have a way back.
-    pub(super) fn ways_back(&self, device: usize) -> Vec<(VolumeId, bool)> {
+    pub(super) fn ways_back(&self, device: usize) -> Vec<(String, bool)> {
         let volumes = self.devices[device].volumes.iter();
-        volumes.map(|v| (v.id, self.is_held(v, None))).collect()
+        volumes.map(|v| (v.device.clone(), self.is_held(v, None))).collect()
     }
 
     /// After a step of an agent: P1 and P2 for what it did.
@@ -107,7 +107,7 @@ impl World {
         &mut self,
         device: usize,
         effects: &Effects,
-        before: &[(VolumeId, bool)],
+        before: &[(String, bool)],
         relied: &Acknowledged,
     ) {
         self.p1_escrow_first(device, effects, relied);
@@ -131,8 +131,8 @@ impl World {
             return;
         }
         let begun = effects.encrypts.iter().chain(&effects.resumed);
-        for id in begun {
-            let volume = self.devices[device].volumes.iter().find(|v| v.id == *id);
+        for name in begun {
+            let volume = self.devices[device].volumes.iter().find(|v| v.device == *name);
             if let Some(volume) = volume
                 && !self.is_held(volume, Some(relied))
             {
@@ -152,12 +152,12 @@ impl World {
         &mut self,
         device: usize,
         effects: &Effects,
-        before: &[(VolumeId, bool)],
+        before: &[(String, bool)],
         relied: &Acknowledged,
     ) {
-        for id in &effects.lost_a_protector {
-            let had = before.iter().any(|(v, held)| v == id && *held);
-            let volume = self.devices[device].volumes.iter().find(|v| v.id == *id);
+        for name in &effects.lost_a_protector {
+            let had = before.iter().any(|(v, held)| v == name && *held);
+            let volume = self.devices[device].volumes.iter().find(|v| v.device == *name);
             if let Some(volume) = volume
                 && had
                 && !self.is_held(volume, Some(relied))

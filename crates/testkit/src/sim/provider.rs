@@ -20,11 +20,11 @@ pub(super) const DIED: &str = "the agent died here";
 #[derive(Clone, Debug, Default)]
 pub(super) struct Effects {
     /// Volumes that began, or went on, to encrypt.
-    pub(super) encrypts: Vec<VolumeId>,
+    pub(super) encrypts: Vec<String>,
     /// Volumes whose suspension ended.
-    pub(super) resumed: Vec<VolumeId>,
+    pub(super) resumed: Vec<String>,
     /// Volumes that lost a protector.
-    pub(super) lost_a_protector: Vec<VolumeId>,
+    pub(super) lost_a_protector: Vec<String>,
 }
 
 /// The volumes of one device, as its agent reaches them during one step.
@@ -235,7 +235,7 @@ impl EncryptableVolume for Handle<'_> {
     fn delete_key_protector(&mut self, id: ProtectorId) -> Result<()> {
         self.change()?;
         self.volume.delete(id)?;
-        self.effects.lost_a_protector.push(self.volume.id);
+        self.effects.lost_a_protector.push(self.volume.device.clone());
         Ok(())
     }
     fn disable_key_protectors(&mut self, count: u8) -> Result<()> {
@@ -248,7 +248,7 @@ impl EncryptableVolume for Handle<'_> {
         let was = self.volume.suspended;
         self.volume.enable_protectors()?;
         if was.is_some() {
-            self.effects.resumed.push(self.volume.id);
+            self.effects.resumed.push(self.volume.device.clone());
         }
         Ok(())
     }
@@ -313,7 +313,7 @@ impl Handle<'_> {
     fn note_encryption(&mut self, before: ConversionStatus) {
         let now = self.volume.conversion;
         if now == ConversionStatus::EncryptionInProgress && before != now {
-            self.effects.encrypts.push(self.volume.id);
+            self.effects.encrypts.push(self.volume.device.clone());
         }
     }
 }

@@ -105,6 +105,7 @@ impl World {
             in_force,
             ledger: state.ledger(*identity),
             exemptions: state.exemptions_of(&seen.users),
+            now: self.server_time(),
             requests: state.pending(*identity).map(|r| (r.id, r.rotate.clone())).collect(),
             as_of: state.place,
         };

@@ -77,6 +77,7 @@ pub(super) enum Reply {
         in_force: PolicyChoice,
         ledger: Ledger,
         exemptions: Vec<Exemption>,
+        now: Timestamp,
         requests: Vec<(RequestId, Option<RotateRequest>)>,
         as_of: usize,
     },
