@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use domain::ids::RequestId;
 use domain::ledger::Ledger;
-use domain::plan::{Blocked, Plan, RotateRequest, Situation};
+use domain::plan::{Blocked, Maintenance, Plan, RotateRequest, Situation};
 use domain::policy::Policy;
+use domain::policy::targeting::UtcOffset;
 use domain::time::{Clock, Timestamp};
 use protocol::limits::{MAX_BLOCKED, MAX_DONE};
 use protocol::messages::{CheckInRequest, CheckInResponse, RequestKind};
@@ -143,7 +144,7 @@ impl Agent {
         for _ in 0..MAX_ROUNDS {
             let answer = self.check_in(&seen).await?;
             let rotate = self.take_requests(&answer);
-            let plan = self.plan(&seen, &answer.ledger, &rotate);
+            let plan = self.plan(&seen, &answer, &rotate);
             if plan.actions.is_empty() {
                 self.note_satisfied(&seen, &rotate);
                 if !self.has_news() {
@@ -252,16 +253,18 @@ impl Agent {
         rotate
     }
 
-    fn plan(&mut self, seen: &Observation, ledger: &Ledger, rotate: &[(RequestId, RotateRequest)]) -> Plan {
+    fn plan(&mut self, seen: &Observation, answer: &CheckInResponse, rotate: &[(RequestId, RotateRequest)]) -> Plan {
         let situation = Situation {
             server_reachable: true,
             pin_available: self.pin.available(),
             rotate: rotate.iter().map(|(_, wish)| wish.clone()).collect(),
             now: self.clock.now(),
+            exemptions: answer.exemptions.clone(),
+            maintenance: window(&answer.maintenance, self.clock.now()),
             ..Situation::default()
         };
         let policy = self.memory.policy.as_ref().map(|(_, policy)| policy.clone());
-        let plan = domain::plan::plan(&policy.unwrap_or_default(), &seen.inventory, ledger, &situation);
+        let plan = domain::plan::plan(&policy.unwrap_or_default(), &seen.inventory, &answer.ledger, &situation);
         let blocked = seen.unreadable.iter().chain(&plan.blocked).take(MAX_BLOCKED);
         self.memory.blocked = blocked
             .map(|blocked| Blocked {
@@ -393,5 +396,16 @@ impl Agent {
         self.client = Some(Client::with_identity(&self.endpoint, &identity)?);
         self.identity = Some(identity);
         Ok(())
+    }
+}
+
+/// Whether work on drives may begin. The device's own time is taken for UTC: agents do not know their time zone yet.
+fn window(told: &domain::policy::resolve::Maintenance, now: Timestamp) -> Maintenance {
+    let offset = UtcOffset::default();
+    if told.outside_allowed || told.is_open(now, offset) {
+        return Maintenance::Open;
+    }
+    Maintenance::Closed {
+        opens: told.next_opening(now, offset),
     }
 }

@@ -11,11 +11,13 @@
 //! Every refusal is a [`Problem`] with a stable code. `429` and `503` carry `Retry-After` in seconds, and the agent obeys.
 
 pub use domain::digest::digest;
+use domain::exemption::Exemption;
 use domain::ids::{DeviceId, ProtectorId, RequestId, VolumeId};
 use domain::inventory::Inventory;
 use domain::ledger::Ledger;
 use domain::plan::{Blocked, RotateRequest};
 use domain::policy::Policy;
+use domain::policy::resolve::Maintenance;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +91,12 @@ pub struct CheckInResponse {
     pub ledger: Ledger,
     /// What the server wants done now.
     pub requests: Vec<Request>,
+    /// Exemptions of the device's users, whatever their state.
+    #[serde(default)]
+    pub exemptions: Vec<Exemption>,
+    /// When the device may begin to encrypt or decrypt.
+    #[serde(default)]
+    pub maintenance: Maintenance,
     /// The organisation's recovery key, to which escrows are sealed.
     pub recovery_key: RecoveryPublicKey,
     /// Seconds until the next check-in, jitter included.

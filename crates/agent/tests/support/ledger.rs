@@ -216,6 +216,8 @@ impl Server {
         book.requests.retain(|r| !request.done.contains(&r.id));
         let policy_digest = protocol::messages::digest(&book.policy).unwrap();
         let answer = CheckInResponse {
+            exemptions: Vec::new(),
+            maintenance: Default::default(),
             send_inventory: book.inventory.as_ref().map(known) != Some(request.inventory_digest.clone()),
             policy: (request.policy_digest.as_ref() != Some(&policy_digest)).then(|| book.policy.clone()),
             policy_digest,

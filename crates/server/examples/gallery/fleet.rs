@@ -13,7 +13,7 @@ use server::web::{
         enrolment::{Enrolment, FreshToken, TokenRow},
         form::{CheckField, Choice, Field, SelectField, TextField},
         part::{Column, Event, Fact, KeyId, Meter, Pager, Tag, Tone},
-        policy::{FormSection, PolicyForm, PolicyList, PolicyPage, PolicyRow, PolicySection},
+        policy::{FormSection, PolicyForm, PolicyList, PolicyRow},
     },
 };
 
@@ -34,7 +34,6 @@ pub(crate) fn pages() -> Vec<Page> {
         ("device", noticed.render()),
         ("device-new", device(false).render()),
         ("policies", policies().render()),
-        ("policy", policy().render()),
         ("policy-edit", edit(false).render()),
         ("policy-edit-faults", edit(true).render()),
         ("enrolment", enrolment(true, false).render()),
@@ -516,60 +515,6 @@ fn policies() -> PolicyList {
             revision: 7,
             changed: at("2 days ago"),
         }],
-    }
-}
-
-fn policy() -> PolicyPage {
-    let section = |title, facts: &[(&str, &str)]| PolicySection {
-        title,
-        facts: facts.iter().map(|(n, v)| Fact::new(*n, *v)).collect(),
-    };
-    PolicyPage {
-        chrome: admin(Place::Policies),
-        id: "default".to_owned(),
-        name: "Default".to_owned(),
-        about: vec![
-            Fact::new("Revision", "7"),
-            Fact::new("changed", "2026-11-22 09:41 UTC"),
-            Fact::new("reaches", "all devices"),
-        ],
-        sections: vec![
-            section(
-                "Operating system drive",
-                &[
-                    ("Encryption", "Required"),
-                    ("Method", "XTS-AES 256"),
-                    ("Extent", "Whole drive"),
-                    ("Protector", "TPM and PIN"),
-                    ("Shortest PIN", "6 digits"),
-                ],
-            ),
-            section(
-                "Fixed data drives",
-                &[
-                    ("Encryption", "Required"),
-                    ("Method", "XTS-AES 256"),
-                    ("Extent", "Whole drive"),
-                    ("Automatic unlock", "Required"),
-                ],
-            ),
-            section(
-                "Removable data drives",
-                &[
-                    ("Encryption", "Not configured"),
-                    ("Method", "AES-CBC 256"),
-                    ("Extent", "Used space only"),
-                ],
-            ),
-            section(
-                "Client management",
-                &[
-                    ("Escrow", "On"),
-                    ("Check interval", "90 minutes"),
-                    ("Replace after disclosure", "On"),
-                ],
-            ),
-        ],
     }
 }
 

@@ -5,6 +5,7 @@ mod fixtures;
 mod fleet;
 mod people;
 mod recovery;
+mod sheets;
 
 use std::{env, fs, io, path::Path};
 
@@ -25,6 +26,7 @@ fn main() -> io::Result<()> {
     let mut pages = fleet::pages();
     pages.extend(people::pages());
     pages.extend(recovery::pages());
+    pages.extend(sheets::pages());
     let mut names = String::new();
     for (name, html) in pages {
         let html = html.map_err(|e| io::Error::other(format!("{name}: {e}")))?;

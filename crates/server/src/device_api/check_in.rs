@@ -48,6 +48,8 @@ pub(super) async fn check_in(
         policy_digest,
         ledger: view.ledger,
         requests: view.requests.into_iter().map(as_told).collect(),
+        exemptions: view.exemptions,
+        maintenance: view.maintenance,
         recovery_key: state.keys.recovery_key().clone(),
         next_check_in_seconds: next_check_in(&state, policy.client.check_interval_minutes),
     }))

@@ -12,5 +12,6 @@ pub mod requests;
 pub mod sessions;
 pub mod set_up;
 pub mod sign_in;
+pub mod targeting;
 
 pub(crate) mod random_text;

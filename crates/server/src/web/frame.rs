@@ -119,6 +119,13 @@ fn notice(done: &str) -> Option<Notice> {
         "policy" => {
             "The policy is in force. Devices that are online learn of it at once; reports follow within seconds."
         }
+        "retired" => "It is out of use from now on. Its history is kept.",
+        "collection" => "The collection is saved. Devices that it concerns learn of it at once when they are online.",
+        "deployment" => {
+            "The deployment is in force. Devices that it concerns learn of it at once when they are online."
+        }
+        "marked" => "Saved. The device learns of it at once when it is online.",
+        "exemption" => "Saved. The person's devices learn of it at once when they are online.",
         "policy-same" => "Nothing was changed: the policy in force says the same.",
         "revoked" => "The token was revoked. Devices that enrolled with it stay enrolled.",
         "role" => "The role was changed, and the account's sessions were ended.",

@@ -39,7 +39,38 @@ pub fn router(state: &AppState) -> Router<AppState> {
         .route("/admin/devices", get(pages::devices::page))
         .route("/admin/devices/{id}", get(pages::device::page))
         .route("/admin/devices/{id}/rotate", post(pages::device::rotate))
-        .route("/admin/policies", get(pages::policies::list))
+        .route(
+            "/admin/policies",
+            get(pages::policies::list).post(pages::policy_text::create),
+        )
+        .route("/admin/policies/new", get(pages::policy_text::new))
+        .route(
+            "/admin/policies/{id}/text",
+            get(pages::policy_text::edit).post(pages::policy_text::save),
+        )
+        .route("/admin/policies/{id}/preview", post(pages::preview::policy))
+        .route("/admin/policies/{id}/retire", post(pages::policy_text::retire))
+        .route("/admin/policies/{id}/deploy", post(pages::deployments::save))
+        .route("/admin/policies/{id}/deploy/preview", post(pages::preview::deployment))
+        .route("/admin/policies/{id}/deploy/end", post(pages::deployments::end))
+        .route(
+            "/admin/collections",
+            get(pages::collections::list).post(pages::collections::save),
+        )
+        .route("/admin/collections/{id}", get(pages::collections::page))
+        .route(
+            "/admin/exemptions",
+            get(pages::exemptions::list).post(pages::exemptions::request),
+        )
+        .route("/admin/exemptions/decide", post(pages::exemptions::decide))
+        .route(
+            "/selfservice/exemption",
+            get(pages::exemptions::own).post(pages::exemptions::request_own),
+        )
+        .route(
+            "/admin/devices/{id}/policy",
+            get(pages::effective::page).post(pages::effective::save),
+        )
         .route("/admin/policies/{id}", get(pages::policies::page))
         .route(
             "/admin/policies/{id}/edit",

@@ -224,6 +224,35 @@ pub(super) const DEEDS: &[Deed] = &[
     deed("enrolment.token_created", "Token made", Tone::Info, icons::TICKET),
     deed("enrolment.token_revoked", "Token revoked", Tone::Warn, icons::BAN),
     deed("policy.changed", "Policy changed", Tone::Warn, icons::ADJUSTMENTS),
+    deed("policy.retired", "Policy retired", Tone::Warn, icons::ADJUSTMENTS),
+    deed("collection.changed", "Collection changed", Tone::Info, icons::DEVICES),
+    deed(
+        "deployment.changed",
+        "Deployment changed",
+        Tone::Warn,
+        icons::ADJUSTMENTS,
+    ),
+    deed("deployment.ended", "Deployment ended", Tone::Warn, icons::BAN),
+    deed(
+        "device.marked",
+        "Tags or own settings changed",
+        Tone::Info,
+        icons::DEVICE_LAPTOP,
+    ),
+    deed(
+        "exemption.requested",
+        "Exemption asked for",
+        Tone::Info,
+        icons::SHIELD_LOCK,
+    ),
+    deed(
+        "exemption.approved",
+        "Exemption granted",
+        Tone::Warn,
+        icons::SHIELD_LOCK,
+    ),
+    deed("exemption.denied", "Exemption refused", Tone::Calm, icons::BAN),
+    deed("exemption.revoked", "Exemption taken back", Tone::Calm, icons::BAN),
     deed("audit.exported", "Audit exported", Tone::Calm, icons::DOWNLOAD),
 ];
 

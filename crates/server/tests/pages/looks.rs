@@ -10,6 +10,7 @@ use crate::with_a_device;
 async fn a_browser_finds_no_serious_fault_on_any_page() {
     let harness = Harness::start().await;
     let (device, volume) = with_a_device(&harness).await;
+    crate::policies::filled(&harness).await;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let password = harness.directory.path().join("password");
     std::fs::write(&password, ADMIN_PASSWORD).unwrap();
@@ -35,6 +36,14 @@ async fn a_browser_finds_no_serious_fault_on_any_page() {
         "/admin/policies",
         "/admin/policies/default",
         "/admin/policies/default/edit",
+        "/admin/policies/default/text",
+        "/admin/policies/new",
+        "/admin/policies/pin",
+        "/admin/policies/new?from=pin",
+        "/admin/collections",
+        "/admin/collections/laptops",
+        "/admin/exemptions",
+        "/selfservice/exemption",
     ]);
     command.args([
         "/admin/enrolment",
@@ -46,6 +55,7 @@ async fn a_browser_finds_no_serious_fault_on_any_page() {
         "/missing",
     ]);
     command.arg(format!("/admin/devices/{}", device.id));
+    command.arg(format!("/admin/devices/{}/policy", device.id));
     let output = tokio::task::spawn_blocking(move || command.output())
         .await
         .unwrap()

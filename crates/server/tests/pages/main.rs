@@ -9,6 +9,7 @@
 mod browser;
 mod forged;
 mod looks;
+mod policies;
 mod recovery;
 mod roles;
 mod sign_in;

@@ -143,6 +143,11 @@ pub(super) fn of_device(sql: &Connection, device: DeviceId) -> Result<Vec<Exempt
     )
 }
 
+/// Exemptions of a person, by the key of the name.
+pub(super) fn of_person(sql: &Connection, key: &str) -> Result<Vec<ExemptionRecord>> {
+    select(sql, "user_key = ?1 ORDER BY id DESC", [key])
+}
+
 /// The same as plain values, for evaluation.
 pub(super) fn plain(sql: &Connection, device: DeviceId) -> Result<Vec<Exemption>> {
     Ok(of_device(sql, device)?

@@ -1,6 +1,7 @@
 //! Documents, collections, deployments, marks of devices, exemptions: the operations.
 
 use async_trait::async_trait;
+use domain::access::person_key;
 use domain::audit::AuditEvent;
 use domain::exemption::Decision;
 use domain::ids::DeviceId;
@@ -136,6 +137,13 @@ impl Targeting for SqliteStore {
 
     async fn exemptions(&self, query: ExemptionQuery) -> Result<Page<ExemptionRecord>> {
         self.read(move |sql| exemptions::search(sql, &query)).await
+    }
+
+    async fn exemptions_of_user(&self, user: &str) -> Result<Vec<ExemptionRecord>> {
+        let Some(key) = person_key(user) else {
+            return Ok(Vec::new());
+        };
+        self.read(move |sql| exemptions::of_person(sql, &key)).await
     }
 
     async fn exemptions_of(&self, device: DeviceId) -> Result<Vec<ExemptionRecord>> {

@@ -92,6 +92,9 @@ pub trait Targeting {
     /// Exemptions, the newest first.
     async fn exemptions(&self, query: ExemptionQuery) -> Result<Page<ExemptionRecord>>;
 
+    /// Exemptions of a person, the newest first.
+    async fn exemptions_of_user(&self, user: &str) -> Result<Vec<ExemptionRecord>>;
+
     /// Exemptions of all users of a device, the newest first.
     async fn exemptions_of(&self, device: DeviceId) -> Result<Vec<ExemptionRecord>>;
 }

@@ -363,6 +363,8 @@ pub(crate) async fn an_exemption_goes_from_request_to_end_and_keeps_its_record(s
     );
     let again = store.request_exemption(wish("CORP\\anna", 500), Vec::new()).await;
     assert!(again.is_ok(), "who lost it may ask again");
+    assert_eq!(store.exemptions_of_user("corp\\ANNA").await.unwrap().len(), 2);
+    assert_eq!(store.exemptions_of_user("anna").await, Ok(Vec::new()), "another person");
     assert_eq!(store.exemptions(ExemptionQuery::default()).await.unwrap().total, 2);
 }
 

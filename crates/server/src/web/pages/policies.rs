@@ -9,30 +9,33 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use domain::policy::{Policy, Section, Setting, SettingKind, reference};
-use store::model::PolicyVersion;
+use domain::policy::targeting::Deployment;
+use domain::policy::{Assignments, Section, Setting, SettingKind, document, reference};
+use store::model::{BUILT_IN, Content, Document, Item, ItemKind};
 
 use crate::{
     csrf::CsrfForm,
     error::{AppError, Result},
-    services::policy::{self, InForce},
-    session::{Require, may},
+    services::targeting,
+    session::{CurrentUser, Require, may},
     state::AppState,
     web::{
         format::moment_or,
         frame::{Frame, go, page as answer, page_with},
         view::{
             chrome::Place,
-            form::{CheckField, Choice, Field, SelectField, TextField},
-            part::Fact,
-            policy::{FormSection, PolicyForm, PolicyList, PolicyPage, PolicyRow, PolicySection},
+            form::{Choice, Field, SelectField, TextField},
+            part::{Fact, Tone},
+            policy::{FormSection, PolicyForm, PolicyList, PolicyRow},
+            sheet::{Block, Body, Button, Cell, Form, Sheet, Table},
         },
     },
 };
 
-/// The one policy there is, until policies are deployed to collections.
-const ID: &str = "default";
-const NAME: &str = "Default policy";
+use super::deployments;
+
+/// Most changes that are shown of one version.
+const MOST_CHANGES: usize = 12;
 const SECTIONS: [Section; 5] = [
     Section::Setup,
     Section::OsDrive,
@@ -48,19 +51,50 @@ pub(crate) async fn list(
     user: Require<may::ReadDevices>,
 ) -> Result<Response> {
     let user = user.0;
-    let in_force = policy::get(&state, &user).await?;
-    let history = policy::history(&state, &user).await?;
+    let documents = targeting::items(&state, &user, ItemKind::Document).await?;
+    let deployments = targeting::items(&state, &user, ItemKind::Deployment).await?;
+    let now = state.now();
     answer(&PolicyList {
         chrome: frame.chrome(&user, Place::Policies),
-        rows: vec![PolicyRow {
-            href: format!("/admin/policies/{ID}"),
-            name: NAME.to_owned(),
-            summary: summary(&in_force.policy),
-            reaches: "All devices".to_owned(),
-            revision: u64::from(in_force.version),
-            changed: moment_or(history.first().map(|version| version.at), state.now(), "never"),
-        }],
+        rows: documents
+            .iter()
+            .filter_map(|item| Some((item, item.content.document()?)))
+            .map(|(item, document)| PolicyRow {
+                href: format!("/admin/policies/{}", document.id),
+                name: document.name.clone(),
+                summary: summary(&document.assignments),
+                reaches: reaches(document.id.as_str(), item.retired, &deployments),
+                revision: u64::from(item.version),
+                changed: moment_or((item.version > 0).then_some(item.at), now, "never"),
+            })
+            .collect(),
     })
+}
+
+/// To whom a document is deployed, in words.
+fn reaches(id: &str, retired: bool, deployments: &[Item]) -> String {
+    if retired {
+        return "Retired".to_owned();
+    }
+    if id == BUILT_IN {
+        return "All devices, beaten by every other".to_owned();
+    }
+    let names: Vec<&str> = of_policy(id, deployments)
+        .map(|deployment| deployment.collection.as_str())
+        .collect();
+    match names.as_slice() {
+        [] => "Nobody: not deployed".to_owned(),
+        names => names.join(", "),
+    }
+}
+
+/// Deployments of a document that are in use.
+fn of_policy<'a>(id: &'a str, deployments: &'a [Item]) -> impl Iterator<Item = &'a Deployment> {
+    deployments
+        .iter()
+        .filter(|item| !item.retired)
+        .filter_map(|item| item.content.deployment())
+        .filter(move |deployment| deployment.policy.as_str() == id)
 }
 
 /// `GET /admin/policies/{id}`.
@@ -71,19 +105,156 @@ pub(crate) async fn page(
     Path(id): Path<String>,
 ) -> Result<Response> {
     let user = user.0;
-    known(&id)?;
-    let in_force = policy::get(&state, &user).await?;
-    let history = policy::history(&state, &user).await?;
-    answer(&PolicyPage {
-        chrome: frame.chrome(&user, Place::Policies),
-        id,
-        name: NAME.to_owned(),
-        about: about(&in_force, history.first(), &state),
-        sections: SECTIONS
-            .into_iter()
-            .map(|section| shown(section, &in_force.policy))
-            .collect(),
+    let history = targeting::history(&state, &user, ItemKind::Document, &id).await?;
+    let (item, document) = newest(&history)?;
+    let deployments = targeting::items(&state, &user, ItemKind::Deployment).await?;
+    let collections = targeting::items(&state, &user, ItemKind::Collection).await?;
+    let chrome = frame.chrome(&user, Place::Policies);
+    let may_change = chrome.may_manage_policy();
+    let mut blocks: Vec<Block> = SECTIONS
+        .into_iter()
+        .filter_map(|section| configured(section, &document.assignments))
+        .collect();
+    if blocks.is_empty() {
+        blocks.push(Block::new(
+            "Settings",
+            "",
+            vec![Body::Calm("This policy configures nothing yet.".to_owned())],
+        ));
+    }
+    if id != BUILT_IN {
+        let running: Vec<&Item> = deployments
+            .iter()
+            .filter(|item| !item.retired && item.content.deployment().is_some_and(|d| d.policy.as_str() == id))
+            .collect();
+        blocks.insert(
+            0,
+            deployments::block(&running, &collections, &id, may_change && !item.retired),
+        );
+    }
+    blocks.push(versions(&history, &state));
+    blocks.push(
+        Block::new(
+            "As text",
+            "For git, and for claviger policy",
+            vec![Body::Text(targeting::text_of(item))],
+        )
+        .folded(),
+    );
+    let mut actions = Vec::new();
+    if may_change {
+        actions.push(("Copy".to_owned(), format!("/admin/policies/new?from={id}")));
+        actions.push(("Edit as text".to_owned(), format!("/admin/policies/{id}/text")));
+        actions.push(("Change".to_owned(), format!("/admin/policies/{id}/edit")));
+        if id != BUILT_IN && !item.retired {
+            let form = Form {
+                action: format!("/admin/policies/{id}/retire"),
+                hidden: vec![("revision", item.version.to_string())],
+                fields: Vec::new(),
+                buttons: vec![Button {
+                    main: false,
+                    ..Button::main("Retire policy")
+                }],
+            };
+            let about = "Out of use from then on; its history is kept. End its deployments first.";
+            blocks.push(Block::new("Retire", about, vec![Body::Form(form)]).folded());
+        }
+    }
+    let by = item.by.strip_prefix("user:").unwrap_or(&item.by);
+    let changed = match item.version {
+        0 => "never changed".to_owned(),
+        version => format!(
+            "revision {version}, {} by {by}",
+            moment_or(Some(item.at), state.now(), "").words
+        ),
+    };
+    let reach = reaches(&id, item.retired, &deployments).to_lowercase();
+    answer(&Sheet {
+        chrome,
+        title: document.name.clone(),
+        sub: format!("{} settings · {changed} · reaches {reach}", document.assignments.len()),
+        crumbs: vec![("Policies".to_owned(), "/admin/policies".to_owned())],
+        actions,
+        notes: notes(item.retired, &document.description),
+        blocks,
     })
+}
+
+fn notes(retired: bool, description: &str) -> Vec<(Tone, String)> {
+    let mut notes = Vec::new();
+    if retired {
+        notes.push((
+            Tone::Warn,
+            "This policy is retired. Saving it again brings it back.".to_owned(),
+        ));
+    }
+    if !description.is_empty() {
+        notes.push((Tone::Calm, description.to_owned()));
+    }
+    notes
+}
+
+/// The newest version of a document.
+pub(super) fn newest(history: &[Item]) -> Result<(&Item, &Document)> {
+    let item = history.first();
+    item.and_then(|item| Some((item, item.content.document()?)))
+        .ok_or_else(|| AppError::not_found("There is no such policy."))
+}
+
+/// What a document configures of a section.
+fn configured(section: Section, assignments: &Assignments) -> Option<Block> {
+    let facts: Vec<Fact> = of(section)
+        .filter_map(|setting| Some(Fact::new(setting.title, setting.label(assignments.get(setting.id)?))))
+        .collect();
+    let all = of(section).count();
+    let about = format!("{} of {all} settings", facts.len());
+    (!facts.is_empty()).then(|| Block::new(section.title(), about, vec![Body::Facts(facts)]))
+}
+
+/// All versions, each with what it changed.
+fn versions(history: &[Item], state: &AppState) -> Block {
+    let rows = history
+        .iter()
+        .enumerate()
+        .filter(|(_, item)| item.version > 0)
+        .map(|(at, item)| {
+            let document = |item: &Item| item.content.document().map(targeting::as_text).unwrap_or_default();
+            let before = history.get(at + 1).map(document).unwrap_or_default();
+            let mut changes: Vec<String> = document::diff(&before, &document(item))
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            if item.retired {
+                changes.insert(0, "retired".to_owned());
+            }
+            let by = item.by.strip_prefix("user:").unwrap_or(&item.by);
+            let more = changes.len().saturating_sub(MOST_CHANGES);
+            changes.truncate(MOST_CHANGES);
+            if more > 0 {
+                changes.push(format!("and {more} more"));
+            }
+            vec![
+                Cell::Text(item.version.to_string()),
+                Cell::Moment(moment_or(Some(item.at), state.now(), "")),
+                Cell::Text(by.to_owned()),
+                Cell::Text(if changes.is_empty() {
+                    "Nothing".to_owned()
+                } else {
+                    changes.join("; ")
+                }),
+            ]
+        });
+    let rows: Vec<_> = rows.collect();
+    let body = if rows.is_empty() {
+        Body::Calm("Nobody has changed it yet.".to_owned())
+    } else {
+        Body::Table(Table {
+            caption: "Versions".to_owned(),
+            columns: vec!["Revision", "When", "By", "What changed"],
+            rows,
+        })
+    };
+    Block::new("History", "", vec![body])
 }
 
 /// `GET /admin/policies/{id}/edit`.
@@ -94,17 +265,18 @@ pub(crate) async fn edit(
     Path(id): Path<String>,
 ) -> Result<Response> {
     let user = user.0;
-    known(&id)?;
-    let in_force = policy::get(&state, &user).await?;
-    let values = reference()
+    let history = targeting::history(&state, &user, ItemKind::Document, &id).await?;
+    let (item, document) = newest(&history)?;
+    let values = document
+        .assignments
         .iter()
-        .map(|setting| (setting.id, setting.value(&in_force.policy)))
+        .map(|(id, value)| (id, value.to_owned()))
         .collect();
     answer(&PolicyForm {
         chrome: frame.chrome(&user, Place::Policies),
         id,
-        name: NAME.to_owned(),
-        revision: u64::from(in_force.version),
+        name: document.name.clone(),
+        revision: u64::from(item.version),
         sections: sections(&values, &BTreeMap::new()),
         faults: Vec::new(),
     })
@@ -119,134 +291,138 @@ pub(crate) async fn save(
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
     let user = user.0;
-    known(&id)?;
-    let in_force = policy::get(&state, &user).await?;
-    let revision = u64::from(in_force.version);
-    if given.get("revision").and_then(|text| text.parse().ok()) != Some(revision) {
-        return Err(AppError::conflict(
-            "policy_changed",
-            "The policy was changed by somebody else while you were editing; your changes were not saved.",
-        ));
-    }
+    let history = targeting::history(&state, &user, ItemKind::Document, &id).await?;
+    let (item, document) = newest(&history)?;
+    same_revision(&given, item.version)?;
     let values = values(&given);
-    match read(&in_force.policy, &values) {
-        Ok(policy) => {
-            let version = policy::update(&state, &user, policy, &changes(&in_force.policy, &values)).await?;
-            let done = if u64::from(version) == revision {
-                "policy-same"
-            } else {
-                "policy"
-            };
-            Ok(go(&format!("/admin/policies/{ID}?done={done}")))
-        }
-        Err(faults) => {
-            let view = PolicyForm {
-                chrome: frame.chrome(&user, Place::Policies),
-                id,
-                name: NAME.to_owned(),
-                revision,
-                sections: sections(&values, &faults),
-                faults: reference()
-                    .iter()
-                    .filter_map(|setting| {
-                        Some((
-                            setting.id.to_owned(),
-                            format!("{}: {}", setting.title, faults.get(setting.id)?),
-                        ))
-                    })
-                    .collect(),
-            };
-            page_with(StatusCode::UNPROCESSABLE_ENTITY, &view)
-        }
-    }
-}
-
-fn known(id: &str) -> Result<()> {
-    if id == ID {
-        Ok(())
-    } else {
-        Err(AppError::not_found("There is no such policy."))
-    }
-}
-
-/// What the form says of each setting; a switch that is off is absent from it.
-fn values(given: &BTreeMap<String, String>) -> BTreeMap<&'static str, String> {
-    let value = |setting: &Setting| match (setting.kind, given.get(setting.id)) {
-        (SettingKind::Switch, given) => given.is_some().to_string(),
-        (_, given) => given.cloned().unwrap_or_default(),
+    let text = match edited(item, document, &values) {
+        Ok(text) => text,
+        Err(faults) => return again(frame, &user, &id, item, document, &values, &faults),
     };
-    reference().iter().map(|setting| (setting.id, value(setting))).collect()
+    let new = targeting::read_document(&id, &text).map_err(|faults| AppError::invalid("policy", faults.join("; ")))?;
+    if new.assignments == document.assignments && !item.retired {
+        return Ok(go(&format!("/admin/policies/{id}?done=policy-same")));
+    }
+    let note = changes(document, &new);
+    targeting::put(&state, &user, Content::Document(new), text, item.version, false, &note).await?;
+    Ok(go(&format!("/admin/policies/{id}?done=policy")))
 }
 
-/// The policy that these values make, or what is wrong with each setting.
-fn read(base: &Policy, values: &BTreeMap<&'static str, String>) -> Result<Policy, BTreeMap<String, String>> {
-    let mut policy = base.clone();
+/// Refuses a form that was made of another revision.
+pub(super) fn same_revision(given: &BTreeMap<String, String>, revision: u32) -> Result<()> {
+    if given.get("revision").and_then(|text| text.parse().ok()) == Some(revision) {
+        return Ok(());
+    }
+    Err(AppError::conflict(
+        "policy_changed",
+        "The policy was changed by somebody else while you were editing; your changes were not saved.",
+    ))
+}
+
+/// The form again, with its faults.
+pub(super) fn again(
+    frame: Frame,
+    user: &CurrentUser,
+    id: &str,
+    item: &Item,
+    document: &Document,
+    values: &BTreeMap<&'static str, String>,
+    faults: &BTreeMap<String, String>,
+) -> Result<Response> {
+    let view = PolicyForm {
+        chrome: frame.chrome(user, Place::Policies),
+        id: id.to_owned(),
+        name: document.name.clone(),
+        revision: u64::from(item.version),
+        sections: sections(values, faults),
+        faults: reference()
+            .iter()
+            .filter_map(|setting| {
+                let fault = faults.get(setting.id)?;
+                Some((setting.id.to_owned(), format!("{}: {fault}", setting.title)))
+            })
+            .collect(),
+    };
+    page_with(StatusCode::UNPROCESSABLE_ENTITY, &view)
+}
+
+/// What the form says of each setting; empty: left to others.
+pub(super) fn values(given: &BTreeMap<String, String>) -> BTreeMap<&'static str, String> {
+    reference()
+        .iter()
+        .filter_map(|setting| {
+            let value = given.get(setting.id)?.trim();
+            (!value.is_empty()).then(|| (setting.id, value.to_owned()))
+        })
+        .collect()
+}
+
+/// The document's text with these values, comments kept; or what is wrong with each setting.
+pub(super) fn edited(
+    item: &Item,
+    document: &Document,
+    values: &BTreeMap<&'static str, String>,
+) -> Result<String, BTreeMap<String, String>> {
+    let mut wanted = Assignments::default();
     let mut faults = BTreeMap::new();
-    for setting in reference() {
-        let value = values.get(setting.id).map(String::as_str).unwrap_or_default();
-        if let Err(error) = setting.set(&mut policy, value) {
+    for (id, value) in values {
+        if let Err(error) = wanted.set(id, value) {
             faults.insert(error.field, error.message);
         }
     }
     if faults.is_empty()
-        && let Err(errors) = policy.validate()
+        && let Err(errors) = wanted.policy().validate()
     {
         faults.extend(errors.into_iter().map(|error| (error.field, error.message)));
     }
-    if faults.is_empty() { Ok(policy) } else { Err(faults) }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let mut text = targeting::text_of(item);
+    for setting in reference() {
+        let (old, new) = (document.assignments.get(setting.id), wanted.get(setting.id));
+        if old != new {
+            text = document::edit(&text, setting.id, new).map_err(|faults| {
+                let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                BTreeMap::from([(setting.id.to_owned(), said.join("; "))])
+            })?;
+        }
+    }
+    Ok(text)
 }
 
-/// "os.method xts_aes256 (before: xts_aes128)", for the audit.
-fn changes(before: &Policy, values: &BTreeMap<&'static str, String>) -> String {
-    let changed = reference().iter().filter_map(|setting| {
-        let (old, new) = (setting.value(before), values.get(setting.id)?);
-        (old != new.trim()).then(|| format!("{} {} (before: {old})", setting.id, new.trim()))
-    });
-    changed.collect::<Vec<_>>().join("; ").chars().take(1000).collect()
+/// What was changed, for the audit.
+pub(super) fn changes(before: &Document, after: &Document) -> String {
+    let changes = document::diff(&targeting::as_text(before), &targeting::as_text(after));
+    let said: Vec<String> = changes.iter().map(ToString::to_string).collect();
+    said.join("; ").chars().take(900).collect()
 }
 
-fn summary(policy: &Policy) -> String {
+fn summary(assignments: &Assignments) -> String {
     let ids = [
         ("OS", "os.encryption", "setup.encryption_method_os"),
         ("fixed", "fixed.encryption", "setup.encryption_method_fixed"),
         ("removable", "removable.encryption", "setup.encryption_method_removable"),
     ];
-    let part = |(name, encryption, method): (&str, &str, &str)| {
-        let said = |id| {
-            domain::policy::setting(id)
-                .map(|setting| setting.label(&setting.value(policy)))
-                .unwrap_or_default()
-        };
-        let required = domain::policy::setting(encryption).is_some_and(|setting| setting.value(policy) == "require");
-        if required {
-            format!("{name}: {}", said(method))
-        } else {
-            format!("{name}: {}", said(encryption).to_lowercase())
-        }
+    let policy = assignments.policy();
+    let said = |id| {
+        domain::policy::setting(id)
+            .map(|setting| setting.label(&setting.value(&policy)))
+            .unwrap_or_default()
     };
-    ids.map(part).join(" · ")
-}
-
-fn about(in_force: &InForce, last: Option<&PolicyVersion>, state: &AppState) -> Vec<Fact> {
-    let mut facts = vec![Fact::new("Revision", in_force.version.to_string())];
-    if let Some(last) = last {
-        let by = last.by.strip_prefix("user:").unwrap_or(&last.by);
-        facts.push(Fact::new(
-            "changed",
-            format!("{} by {by}", moment_or(Some(last.at), state.now(), "").words),
-        ));
-    }
-    facts.push(Fact::new("reaches", "all devices"));
-    facts
-}
-
-fn shown(section: Section, policy: &Policy) -> PolicySection {
-    let facts = of(section)
-        .map(|setting| Fact::new(setting.title, setting.label(&setting.value(policy))))
+    let parts: Vec<String> = ids
+        .iter()
+        .filter_map(|(name, encryption, method)| match assignments.get(encryption)? {
+            "require" => Some(format!("{name}: {}", said(method))),
+            _ => Some(format!("{name}: {}", said(encryption).to_lowercase())),
+        })
         .collect();
-    PolicySection {
-        title: section.title(),
-        facts,
+    let others = assignments.len().saturating_sub(parts.len());
+    match (parts.is_empty(), others) {
+        (true, 0) => "Nothing yet".to_owned(),
+        (true, _) => format!("{others} settings"),
+        (false, 0) => parts.join(" · "),
+        (false, _) => format!("{} · {others} more settings", parts.join(" · ")),
     }
 }
 
@@ -281,91 +457,142 @@ fn about_section(section: Section) -> &'static str {
     }
 }
 
+/// A setting as a field. Empty leaves it to others; the hint says what holds then, and what is suggested.
 fn field(setting: &'static Setting, value: &str, fault: Option<&String>) -> Field {
-    let (label, hint, error) = (setting.title.to_owned(), setting.help.to_owned(), fault.cloned());
+    let default = setting.default_value();
+    let standard = setting.label(&default);
+    let suggestion = setting
+        .suggested
+        .map(|value| format!(" Suggested: {}.", setting.label(value)))
+        .unwrap_or_default();
+    let (label, error) = (setting.title.to_owned(), fault.cloned());
+    let select = |choices: Vec<Choice>| {
+        Field::Select(SelectField {
+            name: setting.id,
+            label: label.clone(),
+            choices,
+            hint: format!("{}{suggestion}", setting.help),
+            error: error.clone(),
+            required: false,
+        })
+    };
     match setting.kind {
-        SettingKind::Switch => Field::Check(CheckField {
+        SettingKind::Switch => {
+            let left = format!("Left to others (default: {standard})");
+            select(Choice::list(&[("", &left), ("true", "On"), ("false", "Off")], value))
+        }
+        SettingKind::Choice(choices) => {
+            let left = if setting.says_nothing(&default) {
+                "Not configured".to_owned()
+            } else {
+                format!("Left to others (default: {standard})")
+            };
+            let mut pairs = vec![("", left.as_str())];
+            pairs.extend(
+                choices
+                    .iter()
+                    .filter(|choice| !setting.says_nothing(choice.value))
+                    .map(|choice| (choice.value, choice.label)),
+            );
+            let mut choices = Choice::list(&pairs, value);
+            // What is not among them came from a person: it is shown as it was written.
+            if !choices.iter().any(|choice| choice.chosen) {
+                choices.push(Choice {
+                    value: value.to_owned(),
+                    label: value.to_owned(),
+                    chosen: true,
+                });
+            }
+            select(choices)
+        }
+        SettingKind::Number { min, max, unit } => Field::Text(TextField {
             name: setting.id,
             label,
-            on: value == "true",
-            hint,
+            value: value.to_owned(),
+            kind: "number",
+            hint: format!(
+                "{min} to {max}; empty: left to others (default: {default}). {}{suggestion}",
+                setting.help
+            ),
+            error,
+            unit,
+            max: 9,
+            ..TextField::default()
         }),
-        SettingKind::Number { min, max, unit } => {
-            let hint = format!("{min} to {max}. {hint}");
-            Field::Text(TextField {
-                name: setting.id,
-                label,
-                value: value.to_owned(),
-                kind: "number",
-                hint,
-                error,
-                unit,
-                required: true,
-                max: 9,
-                ..TextField::default()
-            })
-        }
         SettingKind::Text { max } => Field::Text(TextField {
             name: setting.id,
             label,
             value: value.to_owned(),
             kind: "text",
-            hint,
+            hint: format!("Empty: left to others. {}{suggestion}", setting.help),
             error,
-            required: false,
             max,
             ..TextField::default()
         }),
-        SettingKind::Choice(choices) => {
-            let pairs: Vec<_> = choices.iter().map(|choice| (choice.value, choice.label)).collect();
-            Field::Select(SelectField {
-                name: setting.id,
-                label,
-                choices: Choice::list(&pairs, value),
-                hint,
-                error,
-                required: false,
-            })
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::policy::targeting::PolicyId;
+    use domain::time::Timestamp;
 
-    fn filled(changes: &[(&str, &str)]) -> BTreeMap<String, String> {
-        let policy = Policy::default();
-        let mut given: BTreeMap<String, String> = reference()
+    fn stored(text: &str) -> (Item, Document) {
+        let document = targeting::read_document("pin", text).expect("a document");
+        let item = Item {
+            content: Content::Document(document.clone()),
+            text: text.to_owned(),
+            version: 1,
+            retired: false,
+            at: Timestamp(0),
+            by: "user:anna".to_owned(),
+            note: String::new(),
+        };
+        (item, document)
+    }
+
+    fn given(pairs: &[(&str, &str)]) -> BTreeMap<&'static str, String> {
+        let all = pairs
             .iter()
-            .map(|setting| (setting.id, setting.value(&policy)))
-            .filter(|(_, value)| value != "false")
-            .map(|(id, value)| (id.to_owned(), value))
+            .map(|(id, value)| ((*id).to_owned(), (*value).to_owned()))
             .collect();
-        given.extend(
-            changes
-                .iter()
-                .map(|(id, value)| ((*id).to_owned(), (*value).to_owned())),
-        );
-        given
+        values(&all)
+    }
+
+    const TEXT: &str = "# ours\n[os]\nencryption = \"require\" # since May\nmin_pin_length = 6\n";
+
+    #[test]
+    fn an_unchanged_form_leaves_the_text_as_it_was_written() {
+        let (item, document) = stored(TEXT);
+        let values = given(&[("os.encryption", "require"), ("os.min_pin_length", "6")]);
+        assert_eq!(edited(&item, &document, &values), Ok(TEXT.to_owned()));
     }
 
     #[test]
-    fn an_unchanged_form_makes_the_same_policy() {
-        let policy = Policy::default();
-        let values = values(&filled(&[]));
-        assert_eq!(read(&policy, &values), Ok(policy.clone()));
-        assert_eq!(changes(&policy, &values), "");
+    fn a_change_keeps_comments_and_an_empty_field_leaves_the_setting_to_others() {
+        let (item, document) = stored(TEXT);
+        let values = given(&[("os.encryption", "forbid"), ("os.min_pin_length", " ")]);
+        let text = edited(&item, &document, &values).expect("a text");
+        assert!(
+            text.contains("# ours") && text.contains("\"forbid\" # since May"),
+            "{text}"
+        );
+        assert!(!text.contains("min_pin_length"), "{text}");
+        let after = targeting::read_document("pin", &text).expect("a document");
+        let said = changes(&document, &after);
+        assert!(said.contains("os.encryption: Must be encrypted -> "), "{said}");
     }
 
     #[test]
     fn every_fault_is_named_at_once_and_nothing_is_taken() {
-        let given = filled(&[
+        let (item, document) = stored(TEXT);
+        let values = given(&[
             ("os.min_pin_length", "3"),
             ("client.check_interval_minutes", "soon"),
             ("os.encryption", "perhaps"),
         ]);
-        let faults = read(&Policy::default(), &values(&given)).expect_err("three faults");
+        let faults = edited(&item, &document, &values).expect_err("three faults");
         assert_eq!(
             faults.keys().map(String::as_str).collect::<Vec<_>>(),
             ["client.check_interval_minutes", "os.encryption", "os.min_pin_length"]
@@ -373,19 +600,9 @@ mod tests {
     }
 
     #[test]
-    fn a_switch_that_is_absent_is_off() {
-        let mut given = filled(&[]);
-        given.remove("client.management_services");
-        let policy = read(&Policy::default(), &values(&given)).expect("a policy");
-        assert!(!policy.client.escrow);
-    }
-
-    #[test]
-    fn the_audit_says_what_was_changed() {
-        let values = values(&filled(&[("os.encryption", "require")]));
-        assert_eq!(
-            changes(&Policy::default(), &values),
-            "os.encryption require (before: not_configured)"
-        );
+    fn a_policy_says_whom_it_reaches() {
+        assert_eq!(reaches(BUILT_IN, false, &[]), "All devices, beaten by every other");
+        assert_eq!(reaches("pin", false, &[]), "Nobody: not deployed");
+        assert!(PolicyId::new("pin").is_ok());
     }
 }

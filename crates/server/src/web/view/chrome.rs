@@ -108,6 +108,10 @@ pub enum Place {
     Devices,
     /// `/admin/policies` and below.
     Policies,
+    /// `/admin/collections` and below.
+    Collections,
+    /// `/admin/exemptions`.
+    Exemptions,
     /// `/admin/enrolment`.
     Enrolment,
     /// `/admin/accounts`.
@@ -275,6 +279,20 @@ const MENU: &[(&str, &[Row])] = &[
                 "/admin/policies",
                 "Policies",
                 icons::ADJUSTMENTS,
+                Permission::ReadDevices,
+            ),
+            (
+                Place::Collections,
+                "/admin/collections",
+                "Collections",
+                icons::SELECTOR,
+                Permission::ReadDevices,
+            ),
+            (
+                Place::Exemptions,
+                "/admin/exemptions",
+                "Exemptions",
+                icons::SHIELD_LOCK,
                 Permission::ReadDevices,
             ),
         ],

@@ -133,4 +133,6 @@ pub enum Field {
     Select(SelectField),
     /// Yes or no.
     Check(CheckField),
+    /// Several lines.
+    Area(super::sheet::AreaField),
 }

@@ -16,3 +16,4 @@ pub mod login;
 pub mod part;
 pub mod policy;
 pub mod selfservice;
+pub mod sheet;

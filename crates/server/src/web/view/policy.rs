@@ -2,11 +2,7 @@
 
 use askama::Template;
 
-use super::{
-    chrome::Chrome,
-    form::Field,
-    part::{Fact, Moment},
-};
+use super::{chrome::Chrome, form::Field, part::Moment};
 use crate::web::icons;
 
 /// One policy in the list.
@@ -34,31 +30,6 @@ pub struct PolicyList {
     pub chrome: Chrome,
     /// By precedence.
     pub rows: Vec<PolicyRow>,
-}
-
-/// Settings under a heading, to read.
-#[derive(Debug, Clone)]
-pub struct PolicySection {
-    /// The heading.
-    pub title: &'static str,
-    /// Setting and value.
-    pub facts: Vec<Fact>,
-}
-
-/// `/admin/policies/{id}`.
-#[derive(Debug, Clone, Template)]
-#[template(path = "policy.html")]
-pub struct PolicyPage {
-    /// Shared parts.
-    pub chrome: Chrome,
-    /// Id in addresses.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// About it.
-    pub about: Vec<Fact>,
-    /// OS, fixed, removable, client.
-    pub sections: Vec<PolicySection>,
 }
 
 /// Settings under a heading, to change.

@@ -1,0 +1,458 @@
+//! Policies as documents, collections, deployments, marks of devices, exemptions, and previews.
+
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::sync::mpsc;
+
+use domain::access::Permission;
+use domain::exemption::Decision;
+use domain::ids::DeviceId;
+use domain::inventory::Inventory;
+use domain::policy::document::Document as Text;
+use domain::policy::resolve::{PolicySource, Resolved, Targeting};
+use domain::policy::targeting::{Collection, CollectionId, Deployment, DeviceFacts, PolicyId, Window};
+use domain::preview::{Listing, Preview, Question, Run, StoredDevice};
+use domain::time::Timestamp;
+use store::model::{
+    BUILT_IN, Content, Document, ExemptionId, ExemptionQuery, ExemptionRecord, Item, ItemKind, Marks, NewExemption,
+    NewItem, Page,
+};
+
+use crate::error::{AppError, Result};
+use crate::services::policy::changed;
+use crate::session::CurrentUser;
+use crate::state::AppState;
+
+const MAX_NOTE: usize = 1024;
+const BATCH: u32 = 1000;
+
+/// The newest version of each document, collection or deployment. Needs [`Permission::ReadDevices`].
+///
+/// # Errors
+/// 403; when the store fails.
+pub async fn items(state: &AppState, user: &CurrentUser, kind: ItemKind) -> Result<Vec<Item>> {
+    user.demand(Permission::ReadDevices)?;
+    let mut items = state.store.items(kind).await?;
+    if kind == ItemKind::Document && !items.iter().any(|item| item.content.id() == BUILT_IN) {
+        items.insert(0, first(state)?);
+    }
+    Ok(items)
+}
+
+/// All versions of one, newest first. The built-in document is there before its first version, as version 0.
+///
+/// # Errors
+/// 403; 404.
+pub async fn history(state: &AppState, user: &CurrentUser, kind: ItemKind, id: &str) -> Result<Vec<Item>> {
+    user.demand(Permission::ReadDevices)?;
+    let history = state.store.item_history(kind, id).await?;
+    match (history.is_empty(), kind, id) {
+        (false, _, _) => Ok(history),
+        (true, ItemKind::Document, BUILT_IN) => Ok(vec![first(state)?]),
+        (true, _, _) => Err(AppError::not_found("There is no such thing.")),
+    }
+}
+
+/// The built-in document before anybody wrote one.
+fn first(state: &AppState) -> Result<Item> {
+    Ok(Item {
+        content: Content::Document(Document {
+            id: PolicyId::new(BUILT_IN).map_err(AppError::internal)?,
+            name: "Default policy".to_owned(),
+            description: String::new(),
+            assignments: domain::policy::Assignments::default(),
+        }),
+        text: String::new(),
+        version: 0,
+        retired: false,
+        at: state.now(),
+        by: "system".to_owned(),
+        note: String::new(),
+    })
+}
+
+/// A version's text: what was written, or, for one that no person wrote, what it would be.
+#[must_use]
+pub fn text_of(item: &Item) -> String {
+    match (&item.content, item.text.is_empty()) {
+        (Content::Document(document), true) => as_text(document).to_toml(),
+        _ => item.text.clone(),
+    }
+}
+
+/// A stored document as the domain writes it.
+#[must_use]
+pub fn as_text(document: &Document) -> Text {
+    Text {
+        name: document.name.clone(),
+        description: document.description.clone(),
+        assignments: document.assignments.clone(),
+    }
+}
+
+/// The document that a text makes, under a short name.
+///
+/// # Errors
+/// Every fault, one a line, with its place.
+pub fn read_document(id: &str, text: &str) -> Result<Document, Vec<String>> {
+    let id = PolicyId::new(id).map_err(|error| vec![error.to_string()])?;
+    let read = Text::read(text).map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    Ok(Document {
+        name: if read.name.is_empty() {
+            id.to_string()
+        } else {
+            read.name
+        },
+        id,
+        description: read.description,
+        assignments: read.assignments,
+    })
+}
+
+/// The collection that a text makes.
+///
+/// # Errors
+/// The fault with its place.
+pub fn read_collection(id: &str, text: &str) -> Result<Collection, Vec<String>> {
+    let with_id = format!("id = \"{id}\"\n");
+    CollectionId::new(id).map_err(|error| vec![error.to_string()])?;
+    let whole = if text
+        .lines()
+        .any(|line| line.trim_start().starts_with("id ") || line.trim_start().starts_with("id="))
+    {
+        text.to_owned()
+    } else {
+        with_id + text
+    };
+    let collection: Collection = toml::from_str(&whole).map_err(|error| vec![error.to_string()])?;
+    if collection.id.as_str() == id {
+        Ok(collection)
+    } else {
+        Err(vec![format!(
+            "id: the text says \"{}\", and the collection is \"{id}\"",
+            collection.id
+        )])
+    }
+}
+
+/// Windows as TOML writes them: `windows = [{ start = "22:00", minutes = 360 }]`.
+///
+/// # Errors
+/// The fault with its place.
+pub fn read_windows(text: &str) -> Result<Vec<Window>, String> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Written {
+        #[serde(default)]
+        windows: Vec<Window>,
+    }
+    toml::from_str::<Written>(text)
+        .map(|written| written.windows)
+        .map_err(|error| error.to_string())
+}
+
+/// Stores a version and tells the devices concerned. Needs [`Permission::ManagePolicy`].
+///
+/// # Errors
+/// 403; 409 when it was changed in between; 422 when it does not fit.
+pub async fn put(
+    state: &AppState,
+    user: &CurrentUser,
+    content: Content,
+    text: String,
+    base: u32,
+    retired: bool,
+    note: &str,
+) -> Result<u32> {
+    user.demand(Permission::ManagePolicy)?;
+    if note.len() > MAX_NOTE {
+        return Err(AppError::invalid("note", "note: at most 1024 bytes"));
+    }
+    let action = match (content.kind(), retired) {
+        (ItemKind::Document, false) => "policy.changed",
+        (ItemKind::Document, true) => "policy.retired",
+        (ItemKind::Collection, _) => "collection.changed",
+        (ItemKind::Deployment, false) => "deployment.changed",
+        (ItemKind::Deployment, true) => "deployment.ended",
+    };
+    let subject = match content.kind() {
+        ItemKind::Document => format!("policy:{}", content.id()),
+        ItemKind::Collection => format!("collection:{}", content.id()),
+        ItemKind::Deployment => format!("deployment:{}", content.id()),
+    };
+    let event = state.event(user.actor(), action, subject, note.trim());
+    let item = NewItem {
+        content,
+        text,
+        base,
+        retired,
+        at: state.now(),
+        by: user.actor(),
+        note: note.trim().to_owned(),
+    };
+    let version = state.store.put_item(item, vec![event]).await?;
+    changed(state);
+    Ok(version)
+}
+
+/// What a change would do: a policy with another text, or another deployment.
+#[derive(Clone, Debug)]
+pub enum Proposal {
+    /// A document.
+    Document(Document),
+    /// A deployment.
+    Deployment(Deployment),
+}
+
+/// What a change would do to the fleet. Needs [`Permission::ManagePolicy`].
+///
+/// # Errors
+/// 403; 422 when it does not fit.
+pub async fn preview(state: &AppState, user: &CurrentUser, proposal: Proposal, listing: Listing) -> Result<Preview> {
+    user.demand(Permission::ManagePolicy)?;
+    let present = state.store.resolver().await?;
+    let proposed = match proposal {
+        Proposal::Document(document) => {
+            let id = document.id.clone();
+            let source = PolicySource {
+                id: document.id,
+                name: document.name,
+                assignments: document.assignments,
+            };
+            let proposed = present.clone().with_policy(source);
+            if id.as_str() == BUILT_IN && !present.deployments().any(|d| d.id.as_str() == BUILT_IN) {
+                proposed
+                    .with_deployment(built_in(id)?)
+                    .map_err(|errors| rejected(&errors))?
+            } else {
+                proposed
+            }
+        }
+        Proposal::Deployment(deployment) => present
+            .clone()
+            .with_deployment(deployment)
+            .map_err(|errors| rejected(&errors))?,
+    };
+    over_the_fleet(state, present, proposed, listing).await
+}
+
+fn built_in(policy: PolicyId) -> Result<Deployment> {
+    Ok(Deployment {
+        id: BUILT_IN.parse().map_err(AppError::internal)?,
+        policy,
+        collection: CollectionId::all_devices(),
+        priority: u32::MAX,
+        not_before: None,
+        windows: Vec::new(),
+        outside_window_allowed: true,
+    })
+}
+
+fn rejected<E: ToString>(errors: &[E]) -> AppError {
+    AppError::invalid(
+        "rejected",
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+    )
+}
+
+async fn over_the_fleet(
+    state: &AppState,
+    present: Targeting,
+    proposed: Targeting,
+    listing: Listing,
+) -> Result<Preview> {
+    let now = state.now();
+    // Few batches wait, however large the fleet is.
+    let (send, receive) = mpsc::sync_channel::<Vec<StoredDevice>>(4);
+    let work = tokio::task::spawn_blocking(move || {
+        let question = Question {
+            present: &present,
+            proposed: &proposed,
+            now,
+            scope: None,
+            listing,
+        };
+        let run = Run {
+            question,
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            progress: &|_| ControlFlow::Continue(()),
+        };
+        let devices = receive.into_iter().flatten().map(Ok::<_, std::convert::Infallible>);
+        run.run(devices, Ok)
+    });
+    let mut after = None;
+    loop {
+        let batch = state.store.stored_devices(after, BATCH).await?;
+        let Some(last) = batch.last() else { break };
+        after = Some(last.id);
+        let send = send.clone();
+        let sent = tokio::task::spawn_blocking(move || send.send(batch)).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            break;
+        }
+    }
+    drop(send);
+    let preview = work.await.map_err(AppError::internal)?;
+    preview.map_err(|_| AppError::internal("a preview ended early"))
+}
+
+/// Devices of a collection: how many there are, and a part of them.
+///
+/// # Errors
+/// 403; when the store fails.
+pub async fn members(
+    state: &AppState,
+    user: &CurrentUser,
+    id: &CollectionId,
+    offset: u64,
+    limit: usize,
+) -> Result<(u64, Vec<StoredDevice>)> {
+    user.demand(Permission::ReadDevices)?;
+    let resolver = state.store.resolver().await?;
+    let (mut count, mut listed, mut after) = (0_u64, Vec::new(), None);
+    loop {
+        let batch = state.store.stored_devices(after, BATCH).await?;
+        let Some(last) = batch.last() else { break };
+        after = Some(last.id);
+        for device in batch {
+            if resolver.collections().member_of(&device.facts()).contains(id) {
+                if count >= offset && listed.len() < limit {
+                    listed.push(device);
+                }
+                count += 1;
+            }
+        }
+    }
+    Ok((count, listed))
+}
+
+/// What holds for a device and why, with its marks and its name.
+///
+/// # Errors
+/// 403; 404.
+pub async fn effective(state: &AppState, user: &CurrentUser, id: DeviceId) -> Result<(String, Marks, Resolved)> {
+    user.demand(Permission::ReadDevices)?;
+    let device = state.store.device(id).await?;
+    let device = device.ok_or_else(|| AppError::not_found("There is no such device."))?;
+    let marks = state.store.marks(id).await?;
+    let bare = Inventory {
+        hostname: device.hostname.clone(),
+        ..Inventory::default()
+    };
+    let facts = DeviceFacts {
+        id,
+        inventory: device.inventory.as_ref().unwrap_or(&bare),
+        tags: &marks.tags,
+    };
+    let resolved = state
+        .store
+        .resolver()
+        .await?
+        .resolve(&facts, marks.profile.as_ref(), state.now());
+    Ok((device.hostname, marks, resolved))
+}
+
+/// Sets tags and own settings of a device. Needs [`Permission::ManagePolicy`].
+///
+/// # Errors
+/// 403; 404.
+pub async fn mark(state: &AppState, user: &CurrentUser, id: DeviceId, marks: Marks) -> Result<()> {
+    user.demand(Permission::ManagePolicy)?;
+    let tags: Vec<&str> = marks.tags.iter().map(String::as_str).collect();
+    let own = marks.profile.as_ref().map_or(0, |profile| profile.assignments.len());
+    let detail = format!("tags: {}; own settings: {own}", tags.join(", "));
+    let event = state.event(user.actor(), "device.marked", format!("device:{id}"), detail);
+    state
+        .store
+        .set_marks(id, marks, state.now(), user.actor(), vec![event])
+        .await?;
+    state.hub.wake(id);
+    Ok(())
+}
+
+/// Exemptions. Needs [`Permission::ReadDevices`].
+///
+/// # Errors
+/// 403.
+pub async fn exemptions(state: &AppState, user: &CurrentUser, query: ExemptionQuery) -> Result<Page<ExemptionRecord>> {
+    user.demand(Permission::ReadDevices)?;
+    Ok(state.store.exemptions(query).await?)
+}
+
+/// Asks for an exemption of a person: the own one, or, with [`Permission::ManagePolicy`], anybody's.
+///
+/// # Errors
+/// 403; 409 when there is one; 422 for a name that nobody has.
+pub async fn request_exemption(state: &AppState, user: &CurrentUser, person: &str, reason: &str) -> Result<()> {
+    if !domain::access::same_person(&user.name, person) {
+        user.demand(Permission::ManagePolicy)?;
+    }
+    if reason.trim().is_empty() || reason.len() > MAX_NOTE {
+        return Err(AppError::invalid("reason", "reason: 1 to 1024 bytes"));
+    }
+    let event = state.event(
+        user.actor(),
+        "exemption.requested",
+        format!("user:{person}"),
+        reason.trim(),
+    );
+    let wish = NewExemption {
+        user: person.trim().to_owned(),
+        at: state.now(),
+        by: user.actor(),
+        reason: reason.trim().to_owned(),
+    };
+    let (_, devices) = state.store.request_exemption(wish, vec![event]).await?;
+    devices.into_iter().for_each(|device| state.hub.wake(device));
+    Ok(())
+}
+
+/// What to do with an exemption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Grant it, until then or for good.
+    Approve(Option<Timestamp>),
+    /// Refuse it.
+    Deny,
+    /// Take it back.
+    Revoke,
+}
+
+/// Decides on an exemption. Needs [`Permission::ManagePolicy`].
+///
+/// # Errors
+/// 403; 404; 422 when it does not follow.
+pub async fn decide(state: &AppState, user: &CurrentUser, id: u64, verb: Verb, note: &str) -> Result<()> {
+    user.demand(Permission::ManagePolicy)?;
+    let at = state.now();
+    let (decision, action) = match verb {
+        Verb::Approve(until) => (Decision::Approved { at, until }, "exemption.approved"),
+        Verb::Deny => (Decision::Denied { at }, "exemption.denied"),
+        Verb::Revoke => (Decision::Revoked { at }, "exemption.revoked"),
+    };
+    if note.len() > MAX_NOTE {
+        return Err(AppError::invalid("note", "note: at most 1024 bytes"));
+    }
+    let event = state.event(user.actor(), action, format!("exemption:{id}"), note.trim());
+    let devices = state
+        .store
+        .decide_exemption(
+            ExemptionId(id),
+            decision,
+            at,
+            user.actor(),
+            note.trim().to_owned(),
+            vec![event],
+        )
+        .await?;
+    devices.into_iter().for_each(|device| state.hub.wake(device));
+    Ok(())
+}
+
+/// A person's own exemptions, the newest first.
+///
+/// # Errors
+/// When the store fails.
+pub async fn own_exemptions(state: &AppState, user: &CurrentUser) -> Result<Vec<ExemptionRecord>> {
+    Ok(state.store.exemptions_of_user(&user.name).await?)
+}

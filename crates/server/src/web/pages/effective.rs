@@ -1,0 +1,272 @@
+//! The policy that holds for one device: every setting's value, who says so, and what it beat; tags and own settings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use domain::ids::DeviceId;
+use domain::policy::document::Document as Text;
+use domain::policy::resolve::{Explained, Origin, Resolved};
+use domain::policy::targeting::Profile;
+use domain::policy::{Section, setting};
+use store::model::Marks;
+
+use crate::{
+    csrf::CsrfForm,
+    error::{AppError, Result},
+    services::targeting,
+    session::{CurrentUser, Require, may},
+    state::AppState,
+    web::{
+        frame::{Frame, go, page as answer, page_with},
+        view::{
+            chrome::Place,
+            form::{Field, TextField},
+            part::Tone,
+            sheet::{AreaField, Block, Body, Button, Cell, Form, Sheet, Table},
+        },
+    },
+};
+
+use super::policy_text::{refused, written};
+
+const MOST_TAGS: usize = 64;
+
+fn named(id: &str) -> Result<DeviceId> {
+    id.parse().map_err(|_| AppError::not_found("There is no such device."))
+}
+
+/// `GET /admin/devices/{id}/policy`.
+pub(crate) async fn page(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::ReadDevices>,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    let id = named(&id)?;
+    let (hostname, marks, resolved) = targeting::effective(&state, &user.0, id).await?;
+    let own = marks.profile.as_ref().map(|profile| Text {
+        assignments: profile.assignments.clone(),
+        ..Text::default()
+    });
+    let written = Written {
+        tags: marks.tags.iter().cloned().collect::<Vec<_>>().join(", "),
+        text: own.map(|own| own.to_toml()).unwrap_or_default(),
+        reason: marks.profile.map(|profile| profile.reason).unwrap_or_default(),
+    };
+    answer(&sheet(frame, &user.0, id, &hostname, &resolved, written, Vec::new()))
+}
+
+/// What stands in the form.
+struct Written {
+    tags: String,
+    text: String,
+    reason: String,
+}
+
+fn sheet(
+    frame: Frame,
+    user: &CurrentUser,
+    id: DeviceId,
+    hostname: &str,
+    resolved: &Resolved,
+    written: Written,
+    faults: Vec<String>,
+) -> Sheet {
+    let chrome = frame.chrome(user, Place::Devices);
+    let mut blocks = vec![deployments(resolved)];
+    for section in Section::ALL {
+        blocks.extend(section_block(section, resolved));
+    }
+    let mut notes = refused(&faults);
+    notes.extend(
+        resolved
+            .faults
+            .iter()
+            .map(|fault| (Tone::Bad, format!("{}: {}", fault.setting, fault.message))),
+    );
+    if chrome.may_manage_policy() {
+        let about = "Tags are for rules of collections. Own settings beat every deployment.";
+        blocks.push(Block::new(
+            "This device only",
+            about,
+            vec![Body::Form(form(id, written, faults))],
+        ));
+    }
+    Sheet {
+        chrome,
+        title: format!("Effective policy of {hostname}"),
+        sub: "What holds for this device, who says so, and what was overruled".to_owned(),
+        crumbs: vec![
+            ("Devices".to_owned(), "/admin/devices".to_owned()),
+            (hostname.to_owned(), format!("/admin/devices/{id}")),
+        ],
+        actions: Vec::new(),
+        notes,
+        blocks,
+    }
+}
+
+fn deployments(resolved: &Resolved) -> Block {
+    let rows: Vec<Vec<Cell>> = resolved
+        .deployments
+        .iter()
+        .map(|applied| {
+            vec![
+                Cell::Link {
+                    href: format!("/admin/policies/{}", applied.policy),
+                    text: applied.policy_name.clone(),
+                },
+                Cell::Link {
+                    href: format!("/admin/collections/{}", applied.collection),
+                    text: applied.collection_name.clone(),
+                },
+                Cell::Text(match applied.priority {
+                    u32::MAX => "last".to_owned(),
+                    number => number.to_string(),
+                }),
+                Cell::Text(applied.because.to_string()),
+            ]
+        })
+        .collect();
+    let body = if rows.is_empty() {
+        Body::Calm("No policy reaches this device: nothing is enforced.".to_owned())
+    } else {
+        Body::Table(Table {
+            caption: "Policies that reach this device".to_owned(),
+            columns: vec!["Policy", "Collection", "Priority", "Why"],
+            rows,
+        })
+    };
+    Block::new(
+        "Policies that reach it",
+        "The first one wins, setting by setting.",
+        vec![body],
+    )
+}
+
+fn section_block(section: Section, resolved: &Resolved) -> Option<Block> {
+    let of_section = |explained: &&Explained| setting(explained.setting).is_some_and(|known| known.section == section);
+    let (said, defaults): (Vec<&Explained>, Vec<&Explained>) = resolved
+        .settings
+        .iter()
+        .filter(of_section)
+        .partition(|explained| explained.origin != Origin::Default);
+    let about = format!("{} configured, {} by default", said.len(), defaults.len());
+    let rows: Vec<Vec<Cell>> = said.into_iter().chain(defaults).map(row).collect();
+    (!rows.is_empty()).then(|| {
+        let table = Table {
+            caption: section.title().to_owned(),
+            columns: vec!["Setting", "Value", "Who says so", "What it beat"],
+            rows,
+        };
+        Block::new(section.title(), about, vec![Body::Table(table)]).folded()
+    })
+}
+
+fn row(explained: &Explained) -> Vec<Cell> {
+    let known = setting(explained.setting);
+    let label = |value: &str| known.map_or_else(|| value.to_owned(), |setting| setting.label(value));
+    let beat: Vec<String> = explained
+        .beat
+        .iter()
+        .map(|beaten| format!("{} of {}: {}", label(&beaten.value), beaten.origin, beaten.because))
+        .collect();
+    vec![
+        Cell::Text(known.map_or(explained.setting, |setting| setting.title).to_owned()),
+        Cell::Text(label(&explained.value)),
+        match &explained.origin {
+            Origin::Default => Cell::Quiet("Default".to_owned()),
+            origin => Cell::Text(origin.to_string()),
+        },
+        Cell::Quiet(beat.join("; ")),
+    ]
+}
+
+fn form(id: DeviceId, written: Written, errors: Vec<String>) -> Form {
+    let text = |name, label: &str, value: String, hint: &str| {
+        Field::Text(TextField {
+            name,
+            label: label.to_owned(),
+            value,
+            hint: hint.to_owned(),
+            max: 1000,
+            ..TextField::default()
+        })
+    };
+    Form {
+        action: format!("/admin/devices/{id}/policy"),
+        hidden: Vec::new(),
+        fields: vec![
+            text("tags", "Tags", written.tags, "Separated by commas."),
+            text(
+                "reason",
+                "Why it is special",
+                written.reason,
+                "Shown with every own setting.",
+            ),
+            Field::Area(AreaField {
+                name: "text",
+                label: "Own settings".to_owned(),
+                value: written.text,
+                hint: "TOML as in a policy; empty: none.".to_owned(),
+                errors,
+                rows: 6,
+            }),
+        ],
+        buttons: vec![Button::main("Save")],
+    }
+}
+
+/// `POST /admin/devices/{id}/policy`.
+pub(crate) async fn save(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::ManagePolicy>,
+    Path(id): Path<String>,
+    CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
+) -> Result<Response> {
+    let id = named(&id)?;
+    let field = |name: &str| given.get(name).map(|text| text.trim()).unwrap_or_default();
+    let text = written(field("text"));
+    let tags: BTreeSet<String> = field("tags")
+        .split(',')
+        .map(|tag| tag.trim().to_owned())
+        .filter(|tag| !tag.is_empty())
+        .collect();
+    let mut faults = Vec::new();
+    if tags.len() > MOST_TAGS {
+        faults.push(format!("tags: at most {MOST_TAGS}"));
+    }
+    // Rules between settings are checked where they take effect: what is missing here may come from a policy.
+    let profile = match Text::parse(&text) {
+        Ok(parsed) if parsed.document.assignments.is_empty() => None,
+        Ok(_) if field("reason").is_empty() => {
+            faults.push("Say why this device is special.".to_owned());
+            None
+        }
+        Ok(parsed) => Some(Profile {
+            assignments: parsed.document.assignments,
+            reason: field("reason").to_owned(),
+        }),
+        Err(found) => {
+            faults.extend(found.iter().map(ToString::to_string));
+            None
+        }
+    };
+    if faults.is_empty() {
+        targeting::mark(&state, &user.0, id, Marks { tags, profile }).await?;
+        return Ok(go(&format!("/admin/devices/{id}/policy?done=marked")));
+    }
+    let (hostname, _, resolved) = targeting::effective(&state, &user.0, id).await?;
+    let again = Written {
+        tags: field("tags").to_owned(),
+        text,
+        reason: field("reason").to_owned(),
+    };
+    let view = sheet(frame, &user.0, id, &hostname, &resolved, again, faults);
+    page_with(StatusCode::UNPROCESSABLE_ENTITY, &view)
+}

@@ -1,0 +1,300 @@
+//! What a change of a policy or a deployment would do, before it is made.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use domain::preview::{Effect, Line, Listing, Preview, SettingChange};
+use store::model::ItemKind;
+
+use crate::{
+    csrf::CsrfForm,
+    error::Result,
+    services::targeting::{self, Proposal},
+    session::{CurrentUser, Require, may},
+    state::AppState,
+    web::{
+        frame::{Frame, page as answer, page_with},
+        view::{
+            chart::{Bar, Bars},
+            chrome::Place,
+            part::Tone,
+            sheet::{Block, Body, Button, Cell, Form, Sheet, Table},
+        },
+        words,
+    },
+};
+
+use super::deployments;
+use super::policies::{again, edited, newest, same_revision, values};
+use super::policy_text::{text_form, written};
+
+const ON_A_PAGE: usize = 50;
+
+/// `POST /admin/policies/{id}/preview`: of the edit form, or of the text.
+pub(crate) async fn policy(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::ManagePolicy>,
+    Path(id): Path<String>,
+    CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
+) -> Result<Response> {
+    let user = user.0;
+    let history = targeting::history(&state, &user, ItemKind::Document, &id).await?;
+    let (item, before) = newest(&history)?;
+    same_revision(&given, item.version)?;
+    let text = match given.get("text") {
+        Some(text) => written(text),
+        None => {
+            let values = values(&given);
+            match edited(item, before, &values) {
+                Ok(text) => text,
+                Err(faults) => return again(frame, &user, &id, item, before, &values, &faults),
+            }
+        }
+    };
+    let document = match targeting::read_document(&id, &text) {
+        Ok(document) => document,
+        Err(faults) => {
+            let form = text_form(frame, &user, &id, &before.name, item.version, text, faults);
+            return page_with(StatusCode::UNPROCESSABLE_ENTITY, &form);
+        }
+    };
+    let page = page_of(&given);
+    let preview = targeting::preview(&state, &user, Proposal::Document(document), listing(page)).await?;
+    let form = Form {
+        action: format!("/admin/policies/{id}/text"),
+        hidden: vec![("revision", item.version.to_string()), ("text", text)],
+        fields: Vec::new(),
+        buttons: Vec::new(),
+    };
+    let to = format!("/admin/policies/{id}/preview");
+    let name = before.name.clone();
+    answer(&sheet(
+        frame,
+        &user,
+        &id,
+        &name,
+        &preview,
+        Ask {
+            form,
+            to,
+            save: "Save policy",
+            page,
+        },
+    ))
+}
+
+/// `POST /admin/policies/{id}/deploy/preview`.
+pub(crate) async fn deployment(
+    State(state): State<AppState>,
+    frame: Frame,
+    user: Require<may::ManagePolicy>,
+    Path(id): Path<String>,
+    CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
+) -> Result<Response> {
+    let user = user.0;
+    let history = targeting::history(&state, &user, ItemKind::Document, &id).await?;
+    let name = newest(&history)?.1.name.clone();
+    let mut deployment = deployments::read(&id, &given)?;
+    // What it will do once it begins.
+    deployment.not_before = None;
+    let page = page_of(&given);
+    let preview = targeting::preview(&state, &user, Proposal::Deployment(deployment), listing(page)).await?;
+    let kept = ["deployment", "collection", "priority", "begin", "windows", "outside"];
+    let form = Form {
+        action: format!("/admin/policies/{id}/deploy"),
+        hidden: kept
+            .iter()
+            .filter_map(|name| Some((*name, given.get(*name)?.clone())))
+            .collect(),
+        fields: Vec::new(),
+        buttons: Vec::new(),
+    };
+    let to = format!("/admin/policies/{id}/deploy/preview");
+    answer(&sheet(
+        frame,
+        &user,
+        &id,
+        &name,
+        &preview,
+        Ask {
+            form,
+            to,
+            save: "Deploy",
+            page,
+        },
+    ))
+}
+
+/// The form that goes on from a preview.
+struct Ask {
+    form: Form,
+    /// Where the next page of the listing is.
+    to: String,
+    save: &'static str,
+    page: u64,
+}
+
+fn page_of(given: &BTreeMap<String, String>) -> u64 {
+    given.get("page").and_then(|text| text.parse().ok()).unwrap_or(1).max(1)
+}
+
+fn listing(page: u64) -> Listing {
+    Listing {
+        effect: None,
+        offset: (page - 1).saturating_mul(ON_A_PAGE as u64),
+        limit: ON_A_PAGE,
+    }
+}
+
+fn sheet(frame: Frame, user: &CurrentUser, id: &str, name: &str, preview: &Preview, mut ask: Ask) -> Sheet {
+    let mut blocks = vec![Block::new(
+        "Effect",
+        "Nothing is saved yet.",
+        vec![Body::Bars(effects(preview))],
+    )];
+    let page = ask.page;
+    ask.form.buttons = vec![Button::main(ask.save)];
+    let to = |label: &str, page: u64| Button {
+        label: label.to_owned(),
+        to: ask.to.clone(),
+        adds: ("page", page.to_string()),
+        main: false,
+    };
+    let (mut earlier, mut later) = (None, None);
+    if page > 1 {
+        earlier = Some(to("Earlier devices", page - 1));
+    }
+    if page.saturating_mul(ON_A_PAGE as u64) < preview.listable {
+        later = Some(to("Further devices", page + 1));
+    }
+    ask.form.buttons.splice(0..0, earlier.into_iter().chain(later));
+    if !preview.settings.is_empty() {
+        let rows = preview
+            .settings
+            .iter()
+            .map(|(change, count)| setting(change, *count))
+            .collect();
+        blocks.push(Block::new(
+            "Settings that change",
+            "",
+            vec![Body::Table(Table {
+                caption: "Settings that change".to_owned(),
+                columns: vec!["Setting", "From", "To", "Devices"],
+                rows,
+            })],
+        ));
+    }
+    let listed = if preview.listing.is_empty() {
+        Body::Calm("No device changes.".to_owned())
+    } else {
+        Body::Table(Table {
+            caption: "Devices that change".to_owned(),
+            columns: vec!["Device", "Now", "Then", "What happens"],
+            rows: preview.listing.iter().map(line).collect(),
+        })
+    };
+    let about = format!("{} of {} devices change.", preview.listable, preview.devices);
+    blocks.push(Block::new("Devices", about, vec![listed, Body::Form(ask.form)]));
+    Sheet {
+        chrome: frame.chrome(user, Place::Policies),
+        title: format!("Preview: {name}"),
+        sub: format!("Worked out from the last reports of {} devices", preview.looked_at),
+        crumbs: vec![
+            ("Policies".to_owned(), "/admin/policies".to_owned()),
+            (name.to_owned(), format!("/admin/policies/{id}")),
+        ],
+        actions: Vec::new(),
+        notes: warning(preview),
+        blocks,
+    }
+}
+
+fn warning(preview: &Preview) -> Vec<(Tone, String)> {
+    let mut notes = Vec::new();
+    let decrypt = preview.count(Effect::Decrypt);
+    if decrypt > 0 {
+        notes.push((
+            Tone::Warn,
+            format!("{decrypt} devices would decrypt drives that are encrypted today."),
+        ));
+    }
+    let worse = preview.count(Effect::BecomesNonCompliant);
+    if worse > 0 {
+        notes.push((Tone::Warn, format!("{worse} devices would become non-compliant.")));
+    }
+    notes
+}
+
+/// One bar for each effect: devices to which it happens, of all.
+fn effects(preview: &Preview) -> Bars {
+    let bar = |effect: Effect| {
+        let count = preview.count(effect);
+        let others = preview.devices.saturating_sub(count);
+        Bar {
+            label: capital(effect.words()),
+            parts: vec![
+                (tone(effect), "Devices".to_owned(), count),
+                (Tone::Calm, "Others".to_owned(), others),
+            ],
+        }
+    };
+    Bars {
+        title: "What would happen".to_owned(),
+        bars: Effect::ALL.into_iter().map(bar).collect(),
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut signs = text.chars();
+    signs
+        .next()
+        .map(|first| first.to_uppercase().chain(signs).collect())
+        .unwrap_or_default()
+}
+
+fn tone(effect: Effect) -> Tone {
+    match effect {
+        Effect::Settings | Effect::Encrypt => Tone::Info,
+        Effect::Decrypt | Effect::Reencrypt | Effect::HeldBack => Tone::Warn,
+        Effect::BecomesNonCompliant => Tone::Bad,
+        Effect::BecomesCompliant => Tone::Good,
+    }
+}
+
+fn setting(change: &SettingChange, count: u64) -> Vec<Cell> {
+    let known = domain::policy::setting(change.setting);
+    let label = |value: &String| known.map_or_else(|| value.clone(), |setting| setting.label(value));
+    vec![
+        Cell::Text(known.map_or(change.setting, |setting| setting.title).to_owned()),
+        Cell::Quiet(label(&change.from)),
+        Cell::Text(label(&change.to)),
+        Cell::Text(count.to_string()),
+    ]
+}
+
+fn line(line: &Line) -> Vec<Cell> {
+    let mut happens: Vec<String> = line
+        .effects
+        .iter()
+        .filter(|effect| **effect != Effect::Settings)
+        .map(|effect| effect.words().to_owned())
+        .collect();
+    happens.extend(line.blocked.iter().cloned());
+    if happens.is_empty() {
+        happens.push(format!("{} settings", line.settings.len()));
+    }
+    vec![
+        Cell::Link {
+            href: format!("/admin/devices/{}", line.device),
+            text: line.hostname.clone(),
+        },
+        Cell::Tag(words::verdict(line.now)),
+        Cell::Tag(words::verdict(line.then)),
+        Cell::Text(happens.join("; ")),
+    ]
+}
