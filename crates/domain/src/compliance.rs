@@ -158,9 +158,12 @@ pub fn evaluate(policy: &Policy, inventory: &Inventory, ledger: &Ledger, situati
     };
     let postponed = verdict == Verdict::NonCompliant
         && situation.postponed.is_some_and(|wish| {
-            let holds = |v: &VolumeCompliance| v.enforce_from.is_none_or(|from| situation.now < from);
             let late = |v: &&VolumeCompliance| v.verdict == Verdict::NonCompliant && v.kind != VolumeKind::Removable;
-            situation.now < wish.until && volumes.iter().filter(late).any(holds)
+            let holds = |v: &VolumeCompliance| {
+                let until = grace::latest_start(policy, &detected, v).map_or(wish.until, |last| last.min(wish.until));
+                situation.now < until
+            };
+            volumes.iter().filter(late).any(holds)
         });
     Compliance {
         verdict,
@@ -187,6 +190,16 @@ fn device_verdict(policy: &Policy, inventory: &Inventory, volumes: &[VolumeCompl
         .into_iter()
         .find(|verdict| deciding.contains(verdict))
         .unwrap_or(Verdict::NotEnforced)
+}
+
+impl Compliance {
+    /// Whether an exemption stands behind all that is amiss. It does not excuse encryption where policy forbids that.
+    #[must_use]
+    pub fn is_excused(&self) -> bool {
+        let forbidden =
+            |v: &VolumeCompliance| v.kind != VolumeKind::Removable && v.reasons.contains(&Reason::MustNotEncrypt);
+        self.enforcement.is_exempt() && !self.volumes.iter().any(forbidden)
+    }
 }
 
 impl Reason {

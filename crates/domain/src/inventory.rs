@@ -333,6 +333,19 @@ impl VolumeReport {
     }
 }
 
+impl TpmCause {
+    /// For an administrator, where the device gives no words of its own.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Other => "it is not ready",
+            Self::NotInitialised => "it is not initialised",
+            Self::LockedOut => "it is locked out",
+            Self::AutoProvisioning => "Windows is making it ready",
+        }
+    }
+}
+
 impl RegistryData {
     /// As an administrator reads it.
     #[must_use]

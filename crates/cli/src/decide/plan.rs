@@ -62,9 +62,9 @@ fn print(plan: &Plan) {
     }
     for blocked in &plan.blocked {
         if blocked.device.is_empty() {
-            say(&format!("Not possible: {}", blocked.reason));
+            say(&format!("Not now: {}", blocked.reason));
         } else {
-            say(&format!("Not possible, {}: {}", blocked.device, blocked.reason));
+            say(&format!("Not now ({}): {}", blocked.device, blocked.reason));
         }
     }
     if let Some(prompt) = &plan.prompt {

@@ -6,6 +6,7 @@ mod agent;
 mod audit;
 mod bad_secrets;
 mod bad_volumes;
+mod decide;
 mod export;
 mod export_resumed;
 mod help;

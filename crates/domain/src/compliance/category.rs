@@ -53,12 +53,12 @@ impl StatusCategory {
     /// The category of a device; none was evaluated yet: unknown.
     #[must_use]
     pub fn of(compliance: Option<&Compliance>) -> Self {
-        let enforcement = compliance.map(|c| c.enforcement).unwrap_or_default();
+        let enforcement = compliance.filter(|c| c.is_excused()).map(|c| c.enforcement);
         match compliance.map_or(Verdict::Unknown, |c| c.verdict) {
-            Verdict::NonCompliant | Verdict::Unknown if enforcement == (Enforcement::Exempt { until: None }) => {
+            Verdict::NonCompliant | Verdict::Unknown if enforcement == Some(Enforcement::Exempt { until: None }) => {
                 Self::UserExempt
             }
-            Verdict::NonCompliant | Verdict::Unknown if enforcement.is_exempt() => Self::TemporaryUserExempt,
+            Verdict::NonCompliant | Verdict::Unknown if enforcement.is_some() => Self::TemporaryUserExempt,
             Verdict::Compliant => Self::Compliant,
             Verdict::NonCompliant => Self::NonCompliant,
             Verdict::NotEnforced => Self::NotEnforced,
@@ -98,7 +98,7 @@ impl ErrorCategory {
             .collect();
         match compliance.verdict {
             Verdict::Compliant | Verdict::NotEnforced | Verdict::NotApplicable => None,
-            _ if compliance.enforcement.is_exempt() => None,
+            _ if compliance.is_excused() => None,
             Verdict::Unknown => Some(Self::NoInformation),
             Verdict::NonCompliant if reasons.contains(&Reason::PolicyConflict) => Some(Self::PolicyConflict),
             Verdict::NonCompliant

@@ -4,6 +4,7 @@ use super::{Verdict, VolumeCompliance};
 use crate::exemption;
 use crate::plan::{Detected, Situation};
 use crate::policy::{Policy, TriState};
+use crate::time::Timestamp;
 use crate::volume::VolumeKind;
 
 /// Fills in the dates and says what has to be remembered. A removable drive is not waited for, and has a date only.
@@ -21,17 +22,17 @@ pub(super) fn note(policy: &Policy, situation: &Situation, volumes: &mut [Volume
         if !counts || remembered.iter().any(|d| d.device == volume.device) {
             continue;
         }
-        let since = before.map_or(situation.now, |d| d.since);
+        // A date that lies ahead was noted by a wrong clock.
+        let now = situation.now;
+        let since = before.map_or(now, |d| d.since.min(now));
         let begins = match volume.kind {
             VolumeKind::Os => Some(since),
             VolumeKind::Fixed | VolumeKind::Removable => os_settled.then_some(situation.now.max(since)),
         };
-        let grace_since = before.and_then(|d| d.grace_since).or(begins);
-        let days = match volume.kind {
-            VolumeKind::Os => (policy.os.enforcement == TriState::Enabled).then_some(policy.os.grace_days),
-            VolumeKind::Fixed => (policy.fixed.enforcement == TriState::Enabled).then_some(policy.fixed.grace_days),
-            VolumeKind::Removable => None,
-        };
+        let grace_since = before
+            .and_then(|d| d.grace_since.map(|since| since.min(now)))
+            .or(begins);
+        let days = grace_days(policy, volume.kind);
         volume.detected_at = Some(since);
         volume.enforce_from = days.and_then(|days| exemption::latest_start(policy, grace_since, Some(days)));
         remembered.push(Detected {
@@ -41,4 +42,19 @@ pub(super) fn note(policy: &Policy, situation: &Situation, volumes: &mut [Volume
         });
     }
     remembered
+}
+
+/// Days of grace, where they are enforced.
+fn grace_days(policy: &Policy, kind: VolumeKind) -> Option<u16> {
+    match kind {
+        VolumeKind::Os => (policy.os.enforcement == TriState::Enabled).then_some(policy.os.grace_days),
+        VolumeKind::Fixed => (policy.fixed.enforcement == TriState::Enabled).then_some(policy.fixed.grace_days),
+        VolumeKind::Removable => None,
+    }
+}
+
+/// Until when the encryption of a volume can be put off, enforced or not; none: there is no end yet.
+pub(super) fn latest_start(policy: &Policy, detected: &[Detected], volume: &VolumeCompliance) -> Option<Timestamp> {
+    let grace_since = detected.iter().find(|d| d.device == volume.device)?.grace_since;
+    exemption::latest_start(policy, grace_since, grace_days(policy, volume.kind))
 }

@@ -13,7 +13,7 @@ use crate::volume::{ConversionStatus, ProtectionStatus, ProtectorType, VolumeKin
 pub(super) struct OsDrive {
     /// Encrypted, protected, and to stay so: a key can lie on it.
     safe: bool,
-    /// Not safe yet, but nothing stands in the way.
+    /// Not safe yet, but nothing stands in the way other than its user or a better moment.
     on_its_way: bool,
     /// It is to be decrypted.
     forbidden: bool,
@@ -29,7 +29,10 @@ impl OsDrive {
             .iter()
             .any(|s| s.actions.iter().any(|a| matches!(a, Action::Decrypt { .. })));
         let safe = wanted != Encryption::Forbid && !decrypts && os.first().is_some_and(|s| protected(s.volume));
-        let unhindered = decrypts || os.first().is_some_and(|s| s.blocked.is_empty());
+        let unhindered = decrypts
+            || os
+                .first()
+                .is_some_and(|s| s.blocked.is_empty() || s.waits || s.question.is_some());
         Self {
             safe,
             on_its_way: !safe && wanted == Encryption::Require && unhindered,

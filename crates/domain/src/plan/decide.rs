@@ -8,7 +8,7 @@ use crate::inventory::{Inventory, Tpm, VolumeReport};
 use crate::ledger::Ledger;
 use crate::policy::{Client, CoManaged, Encryption, Policy, WeakCipher, compare_registry};
 use crate::time::Timestamp;
-use crate::volume::{ConversionStatus, EncryptionMethod, VolumeKind};
+use crate::volume::{ConversionStatus, EncryptionMethod, LockStatus, VolumeKind};
 
 /// All that a decision is made from.
 pub(super) struct Decision<'a> {
@@ -26,6 +26,8 @@ pub(super) struct Steps<'a> {
     pub(super) blocked: Vec<String>,
     /// What the user has to be asked before this volume can go on.
     pub(super) question: Option<Question>,
+    /// Everything is ready, but the conversion waits for a better moment.
+    pub(super) waits: bool,
 }
 
 impl Decision<'_> {
@@ -72,6 +74,7 @@ impl Decision<'_> {
             actions: Vec::new(),
             blocked: Vec::new(),
             question: None,
+            waits: false,
         };
         let rule = self.rule(volume.kind);
         if self.policy.excludes(volume) {
@@ -88,7 +91,10 @@ impl Decision<'_> {
             steps.blocked("Several drives are reported under this name: nothing is done to any of them.");
         } else if !volume.is_readable() {
             if rule != Encryption::NotConfigured || volume.kind != VolumeKind::Removable {
-                steps.blocked("It is locked: nothing can be done before somebody unlocks it.");
+                steps.blocked(match volume.lock {
+                    LockStatus::Locked => "It is locked: nothing can be done before somebody unlocks it.",
+                    LockStatus::Unlocked => "Its protection is not known: nothing is done before it is.",
+                });
             }
         } else if volume.is_encrypted_at_all() && volume.volume.is_none() {
             steps.blocked("It is encrypted, but its identity is not reported: its keys cannot be stored.");
@@ -198,6 +204,10 @@ impl Decision<'_> {
 
     /// The volume must be encrypted and protected.
     fn require(&self, steps: &mut Steps<'_>, os_drive: OsDrive) {
+        if let Some(reason) = self.can_never_begin(steps.volume) {
+            steps.blocked(reason);
+            return;
+        }
         let keys = keys::plan(self, steps, true);
         // Without a key nothing starts, whatever the protectors (P1).
         let usable = if !keys.held {
@@ -206,14 +216,14 @@ impl Decision<'_> {
             start_up::plan(self, steps)
         } else {
             let mut start = auto_unlock::plan(self, steps, &keys, os_drive);
-            start.as_policy_wants &= passwords::of_data_drive(self, steps);
+            start.as_policy_wants &= passwords::of_data_drive(self, steps, start);
             start
         };
         self.convert(steps, &keys, usable);
         self.resume_protection(steps, usable);
         let opens = self.opens_without_password(steps, usable);
         passwords::remove_forbidden(self, steps, keys.held, opens);
-        self.weak_method(steps, &keys);
+        self.weak_method(steps, &keys, usable);
     }
 
     /// Whether something other than a password or recovery opens the volume day by day, after the steps so far.
@@ -309,27 +319,37 @@ impl Decision<'_> {
     }
 
     /// A drive with a weaker method is reported, or decrypted to be encrypted anew where policy asks for that.
-    fn weak_method(&self, steps: &mut Steps<'_>, keys: &KeySteps) {
+    fn weak_method(&self, steps: &mut Steps<'_>, keys: &KeySteps, start: start_up::Start) {
         let volume = steps.volume;
         let wanted = self.policy.rule(volume.kind).method;
         if !volume.is_encrypted_at_all() || volume.method.satisfies(wanted) {
             return;
         }
-        let what = format!(
-            "It is encrypted with {}, policy asks for {}",
-            volume.method.name(),
-            wanted.name()
-        );
+        let present = match volume.method {
+            EncryptionMethod::None => "It does not say how it is encrypted".to_owned(),
+            method => format!("It is encrypted with {}", method.name()),
+        };
+        let what = format!("{present}, policy asks for {}", wanted.name());
         if !self.encrypts_anew(volume) {
             steps.blocked(format!("{what}; an encrypted drive is not encrypted anew."));
         } else if volume.conversion != ConversionStatus::FullyEncrypted {
             steps.blocked(format!("{what}; it is encrypted anew once its conversion is over."));
-        } else if keys.held && self.may_convert(steps) {
+        } else if !keys.held || !start.as_policy_wants || !self.can_escrow() {
+            // What is decrypted now has to be encrypted again right after.
+            steps.blocked(format!(
+                "{what}; it stays as it is until it could be encrypted anew at once."
+            ));
+        } else if self.may_begin(steps) {
             steps.blocked(format!("{what}; it is decrypted, and then encrypted anew."));
             steps.push(Action::Decrypt {
                 device: volume.device.clone(),
             });
         }
+    }
+
+    /// Whether a new recovery password could be stored now, or need not be.
+    fn can_escrow(&self) -> bool {
+        self.situation.server_reachable || !self.policy.client.escrow
     }
 
     /// Policy says nothing: keys that are there are kept safe, nothing else changes.

@@ -3,7 +3,7 @@
 use super::decide::{Decision, Steps};
 use super::{Maintenance, Power};
 use crate::exemption;
-use crate::inventory::SystemPartition;
+use crate::inventory::{SystemPartition, VolumeReport};
 use crate::policy::TriState;
 use crate::time::Timestamp;
 use crate::volume::VolumeKind;
@@ -39,6 +39,7 @@ impl Decision<'_> {
         match self.machine_waits() {
             Some(reason) => {
                 steps.blocked(reason);
+                steps.waits = true;
                 false
             }
             None => true,
@@ -48,26 +49,38 @@ impl Decision<'_> {
     /// Whether a drive in plain text may begin to be encrypted; notes why not.
     pub(super) fn may_begin(&self, steps: &mut Steps<'_>) -> bool {
         let volume = steps.volume;
-        if let Some(product) = &volume.other_encryption {
-            steps.blocked(format!("{product} encrypts it already; it is left alone."));
-            return false;
-        }
-        if volume.kind == VolumeKind::Os {
-            let missing = match self.inventory.system_partition {
-                SystemPartition::Missing => Some("There is no system partition to start from"),
-                SystemPartition::TooSmall => Some("The system partition is too small"),
-                SystemPartition::Unknown | SystemPartition::Present => None,
-            };
-            if let Some(missing) = missing {
-                steps.blocked(format!("{missing}: the operating system drive cannot be encrypted."));
-                return false;
-            }
-        }
         if let Some(until) = self.put_off(volume.device.as_str(), volume.kind) {
             steps.blocked(format!("The user put encryption off until {}.", until.date()));
+            steps.waits = true;
             return false;
         }
         self.may_convert(steps)
+    }
+
+    /// What nobody but an administrator can change, and keeps a drive in plain text from being encrypted: such a drive gets
+    /// no protectors either.
+    pub(super) fn can_never_begin(&self, volume: &VolumeReport) -> Option<String> {
+        if volume.is_encrypted_at_all() {
+            return None;
+        }
+        if let Some(product) = &volume.other_encryption {
+            return Some(format!("{product} encrypts it already; it is left alone."));
+        }
+        let method = self.policy.rule(volume.kind).method;
+        if !method.can_be_written() {
+            return Some(format!("Drives cannot be encrypted with {}.", method.name()));
+        }
+        match self.inventory.system_partition {
+            _ if volume.kind != VolumeKind::Os => None,
+            SystemPartition::Missing => Some(
+                "There is no system partition to start from: the operating system drive cannot be encrypted."
+                    .to_owned(),
+            ),
+            SystemPartition::TooSmall => {
+                Some("The system partition is too small: the operating system drive cannot be encrypted.".to_owned())
+            }
+            SystemPartition::Unknown | SystemPartition::Present => None,
+        }
     }
 
     /// Until when a user's postponement still holds.
@@ -90,7 +103,8 @@ impl Decision<'_> {
         let detected = self.situation.detected.iter().find(|d| d.device == device);
         // Found for the first time right now; a fixed drive's grace has not begun.
         let grace_since = match (detected, kind) {
-            (Some(detected), _) => detected.grace_since,
+            // A date that lies ahead was noted by a wrong clock.
+            (Some(detected), _) => detected.grace_since.map(|since| since.min(self.situation.now)),
             (None, VolumeKind::Os) => Some(self.situation.now),
             (None, _) => None,
         };

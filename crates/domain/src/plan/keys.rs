@@ -54,7 +54,12 @@ impl Keys {
             outdated: Vec::new(),
             outdated_but_held: false,
         };
+        let mut seen = Vec::new();
         for protector in report.recovery_passwords() {
+            if seen.contains(&protector) {
+                continue;
+            }
+            seen.push(protector);
             let entry = report.volume.and_then(|v| decision.ledger.entry(v, protector));
             let Some(entry) = entry else {
                 keys.unknown.push(protector);

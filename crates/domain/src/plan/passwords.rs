@@ -3,7 +3,7 @@
 use super::decide::{Decision, Steps};
 use super::prompt::Question;
 use super::{Action, start_up::Start};
-use crate::volume::{ProtectorType, VolumeKind};
+use crate::volume::{ConversionStatus, ProtectorType, VolumeKind};
 
 /// Plans the password of an operating system drive that no TPM can open.
 pub(super) fn instead_of_tpm(decision: &Decision<'_>, steps: &mut Steps<'_>) -> Start {
@@ -31,12 +31,22 @@ pub(super) fn instead_of_tpm(decision: &Decision<'_>, steps: &mut Steps<'_>) -> 
     Start::NOT_YET
 }
 
-/// Plans the password of a data drive; whether encryption may start as far as that goes.
-pub(super) fn of_data_drive(decision: &Decision<'_>, steps: &mut Steps<'_>) -> bool {
+/// Plans the password of a data drive, which it needs where policy asks for one, and where it would be encrypted with
+/// nothing but recovery passwords: it would stay shut after the next restart. Whether encryption may start as far as that
+/// goes.
+pub(super) fn of_data_drive(decision: &Decision<'_>, steps: &mut Steps<'_>, start: Start) -> bool {
     let volume = steps.volume;
     let rule = decision.policy.password(volume.kind, decision.inventory);
-    if !rule.required || volume.has(ProtectorType::Passphrase) {
+    let begins = start.as_policy_wants && volume.conversion == ConversionStatus::FullyDecrypted;
+    let shut = begins && !opens_day_by_day(steps);
+    if volume.has(ProtectorType::Passphrase) || !(rule.required || shut) {
         return true;
+    }
+    if rule.forbidden {
+        steps.blocked(
+            "It would be encrypted with nothing but a recovery password: it cannot unlock automatically, and passwords are forbidden.",
+        );
+        return false;
     }
     if decision.situation.password_available {
         steps.push(Action::AddPassphrase {
@@ -44,9 +54,25 @@ pub(super) fn of_data_drive(decision: &Decision<'_>, steps: &mut Steps<'_>) -> b
         });
         return true;
     }
-    steps.blocked("Policy asks for a password on the drive, and none has been chosen yet.");
+    steps.blocked(if rule.required {
+        "Policy asks for a password on the drive, and none has been chosen yet."
+    } else {
+        "It cannot unlock automatically: encryption waits until the user has chosen a password."
+    });
     steps.question = Some(Question::password(&volume.device, &rule));
     false
+}
+
+/// Whether a data drive opens by something other than recovery passwords, after the steps so far.
+fn opens_day_by_day(steps: &Steps<'_>) -> bool {
+    let added = steps.actions.iter().any(|a| matches!(a, Action::AddAutoUnlock { .. }));
+    let day_by_day = |kind| {
+        matches!(
+            kind,
+            ProtectorType::Passphrase | ProtectorType::ExternalKey | ProtectorType::PublicKey | ProtectorType::AdSid
+        )
+    };
+    added || steps.volume.protectors.iter().any(|p| day_by_day(p.kind))
 }
 
 /// Removes passwords that policy forbids, where something else opens the drive day by day. `opens`: it does after the steps

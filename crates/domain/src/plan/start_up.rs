@@ -49,7 +49,10 @@ pub(super) fn plan(decision: &Decision<'_>, steps: &mut Steps<'_>) -> Start {
     let reason = match &decision.inventory.tpm {
         Tpm::Ready { .. } if present => None,
         Tpm::Ready { .. } => add(decision, steps),
-        Tpm::NotReady { reason, .. } => Some(format!("The TPM cannot be used now: {reason}")),
+        Tpm::NotReady { reason, cause } => {
+            let reason = if reason.is_empty() { cause.words() } else { reason };
+            Some(format!("The TPM cannot be used now: {reason}"))
+        }
         Tpm::Absent if has(volume, ProtectorType::starts_by_tpm) => {
             Some("A TPM protector exists, but no TPM is visible.".to_owned())
         }

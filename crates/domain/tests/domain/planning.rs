@@ -4,7 +4,7 @@ use domain::inventory::{Inventory, Tpm, TpmCause, VolumeReport};
 use domain::ledger::{KeyState, Ledger, ProofState};
 use domain::plan::check::check;
 use domain::plan::{Action, Plan, RotateRequest, Situation, plan};
-use domain::policy::{AutoUnlock, Encryption, OsProtector, Policy};
+use domain::policy::{AutoUnlock, Encryption, OsProtector, Policy, TriState};
 use domain::volume::{ConversionStatus, EncryptionExtent, EncryptionMethod, LockStatus, ProtectionStatus};
 use domain::volume::{ProtectorType, VolumeKind};
 
@@ -36,6 +36,13 @@ fn offline() -> Situation {
 fn with_pin() -> Situation {
     Situation {
         pin_available: true,
+        ..online()
+    }
+}
+
+fn with_password() -> Situation {
+    Situation {
+        password_available: true,
         ..online()
     }
 }

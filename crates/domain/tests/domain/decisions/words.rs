@@ -71,7 +71,11 @@ fn steps(plan: &Plan) -> Vec<String> {
     }
     for blocked in &plan.blocked {
         let device = Some(blocked.device.as_str()).filter(|device| !device.is_empty());
-        lines.push(format!("  not now, {}: {}", device.unwrap_or("device"), blocked.reason));
+        lines.push(format!(
+            "  not now ({}): {}",
+            device.unwrap_or("device"),
+            blocked.reason
+        ));
     }
     if let Some(prompt) = &plan.prompt {
         lines.push(format!("  ask: {}", prompt.question.sentence()));

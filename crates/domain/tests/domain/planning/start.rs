@@ -97,9 +97,23 @@ fn a_removable_drive_is_encrypted_when_policy_asks() {
         &policy,
         &device(vec![plain("E:", VolumeKind::Removable)]),
         &ledger(&[]),
-        &online(),
+        &with_password(),
     );
-    assert_eq!(steps(&plan), ["add E:", "escrow E: *", "encrypt E:"]);
+    assert_eq!(steps(&plan), ["add E:", "escrow E: *", "password E:", "encrypt E:"]);
+}
+
+#[test]
+fn a_data_drive_is_not_encrypted_with_nothing_but_a_recovery_password() {
+    let mut policy = Policy::default();
+    policy.removable.encryption = Encryption::Require;
+    let inventory = device(vec![plain("E:", VolumeKind::Removable)]);
+    let waiting = planned(&policy, &inventory, &ledger(&[]), &online());
+    assert_eq!(steps(&waiting), ["add E:", "escrow E: *"]);
+    assert!(blocked(&waiting, "E:").contains("until the user has chosen a password"));
+    policy.removable.password.state = TriState::Disabled;
+    let never = planned(&policy, &inventory, &ledger(&[]), &with_password());
+    assert_eq!(steps(&never), ["add E:", "escrow E: *"]);
+    assert!(blocked(&never, "E:").contains("passwords are forbidden"));
 }
 
 #[test]
@@ -133,15 +147,17 @@ fn one_volume_that_is_blocked_does_not_hold_up_the_others() {
         plain("E:", VolumeKind::Removable),
     ]);
     inventory.tpm = Tpm::Absent;
-    let plan = planned(&policy, &inventory, &ledger(&[]), &online());
+    let plan = planned(&policy, &inventory, &ledger(&[]), &with_password());
     let expected = [
         "add C:",
         "escrow C: *",
         "add D:",
         "escrow D: *",
+        "password D:",
         "encrypt D:",
         "add E:",
         "escrow E: *",
+        "password E:",
         "encrypt E:",
     ];
     assert_eq!(steps(&plan), expected);
