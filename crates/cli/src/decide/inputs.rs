@@ -72,7 +72,7 @@ fn policy(text: &Text) -> Result<Policy, Vec<String>> {
 }
 
 fn inventory(text: &Text) -> Result<Inventory, Vec<String>> {
-    let inventory: Inventory = text.parse()?;
+    let inventory: Inventory = text.object()?;
     let mut faults = Vec::new();
     let mut first = HashMap::new();
     for (index, volume) in inventory.volumes.iter().enumerate() {
@@ -93,7 +93,7 @@ fn inventory(text: &Text) -> Result<Inventory, Vec<String>> {
 
 fn situation(text: &Text) -> Result<Situation, Vec<String>> {
     let said = text.value()?;
-    let mut situation: Situation = text.parse()?;
+    let mut situation: Situation = text.object()?;
     if said.get("now").is_none() {
         situation.now = SystemClock.now();
     }

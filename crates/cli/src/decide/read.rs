@@ -77,6 +77,15 @@ impl Text {
         Ok(value)
     }
 
+    /// The same of what has fields with names: a list is none, though the parser would take it for one.
+    pub(super) fn object<T: DeserializeOwned>(&self) -> Result<T, Vec<String>> {
+        let list = !self.toml && self.text.trim_start().starts_with('[');
+        if list {
+            return Err(vec![self.fault("must be an object, not a list")]);
+        }
+        self.parse()
+    }
+
     /// A fault of the file as a whole.
     pub(super) fn fault(&self, message: &str) -> String {
         format!("{}: {message}", self.name)
