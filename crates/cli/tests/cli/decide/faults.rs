@@ -30,10 +30,7 @@ fn a_fault_names_file_field_and_what_is_allowed() {
             change("/volumes/0/protectors/1/kind", json!("pin")),
             ["volumes[0].protectors[1].kind", "`tpm_pin`"],
         ),
-        (
-            change("/volumes/0/volume", json!("C")),
-            ["volumes[0].volume", "UUID"],
-        ),
+        (change("/volumes/0/volume", json!("C")), ["volumes[0].volume", "UUID"]),
         (change("/volumes", json!({})), ["inventory.json: volumes", "a list"]),
         (change("/tpm", json!("ready")), ["inventory.json: tpm", "Tpm"]),
         (
@@ -95,9 +92,17 @@ fn odd_reports_are_judged_and_planned_for_all_the_same() {
     let volume = |device: &str| json!({ "device": device, "kind": "fixed", "protection": "off", "conversion": "fully_decrypted" });
     let mut twice = inventory();
     twice["volumes"] = json!([volume("D:"), volume("D:")]);
-    for odd in [json!({}), json!({ "volumes": [] }), json!({ "volumes": [volume("D:")] }), twice] {
+    for odd in [
+        json!({}),
+        json!({ "volumes": [] }),
+        json!({ "volumes": [volume("D:")] }),
+        twice,
+    ] {
         let files = Files::new();
-        files.write("policy.toml", "[os]\nencryption = \"require\"\n[fixed]\nencryption = \"require\"\n");
+        files.write(
+            "policy.toml",
+            "[os]\nencryption = \"require\"\n[fixed]\nencryption = \"require\"\n",
+        );
         files.write("inventory.json", odd.to_string());
         assert!([1, 3].contains(&files.evaluate().end().code));
         assert_eq!(files.plan().end().code, 0, "{odd}");

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::program::{Run, claviger};
+use crate::volume::documentation::run_chapter;
 
 mod faults;
 mod schemas;
@@ -81,6 +82,11 @@ fn printed(run: Run, code: i32) -> Value {
 }
 
 #[test]
+fn every_command_of_the_page_on_decisions_runs_and_says_what_is_written_there() {
+    run_chapter("decisions-explained.md", 10);
+}
+
+#[test]
 fn the_exit_code_tells_the_verdict() {
     let files = Files::new();
     let evaluation = printed(files.evaluate(), 1);
@@ -92,7 +98,10 @@ fn the_exit_code_tells_the_verdict() {
 
     files.write("inventory.json", encrypted().to_string());
     let evaluation = printed(files.evaluate(), 0);
-    assert_eq!((&evaluation["verdict"], &evaluation["code"]), (&json!("compliant"), &json!(1)));
+    assert_eq!(
+        (&evaluation["verdict"], &evaluation["code"]),
+        (&json!("compliant"), &json!(1))
+    );
 
     files.write("policy.toml", "");
     assert_eq!(printed(files.evaluate(), 3)["status"], "Policy not enforced");
@@ -102,7 +111,10 @@ fn the_exit_code_tells_the_verdict() {
     files.write("policy.toml", "[os]\nencryption = \"require\"\n");
     files.write("inventory.json", machine.to_string());
     let evaluation = printed(files.evaluate(), 3);
-    assert_eq!((&evaluation["verdict"], &evaluation["code"]), (&json!("not_applicable"), &json!(2)));
+    assert_eq!(
+        (&evaluation["verdict"], &evaluation["code"]),
+        (&json!("not_applicable"), &json!(2))
+    );
 }
 
 #[test]
@@ -168,7 +180,11 @@ fn ledger_and_situation_may_be_left_out_and_files_may_be_toml_or_utf_16() {
     files.write("policy.json", "{ \"os\": { \"encryption\": \"require\" } }");
     for inventory in ["windows.json", "laptop.toml"] {
         let plan = claviger(["plan", "--policy", "policy.json", "--inventory", inventory]).within(&files.path());
-        assert_eq!(printed(plan, 0)["actions"].as_array().map(Vec::len), Some(4), "{inventory}");
+        assert_eq!(
+            printed(plan, 0)["actions"].as_array().map(Vec::len),
+            Some(4),
+            "{inventory}"
+        );
     }
     let piped = claviger(["plan", "--policy", "policy.json", "--inventory", "-"])
         .within(&files.path())

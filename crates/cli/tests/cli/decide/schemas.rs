@@ -14,7 +14,10 @@ fn the_committed_schemas_are_those_of_the_types() {
             std::fs::write(&path, &text).expect("the schema is written");
         }
         let committed = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(committed == text, "docs/schema/{name}.json is stale: UPDATE_SCHEMAS=1 writes it anew");
+        assert!(
+            committed == text,
+            "docs/schema/{name}.json is stale: UPDATE_SCHEMAS=1 writes it anew"
+        );
     }
 }
 
@@ -25,5 +28,8 @@ fn a_schema_tells_what_may_be_left_out() {
     assert!(schema("inventory").get("required").is_none());
     assert_eq!(schema("situation")["properties"]["server_reachable"]["default"], true);
     let volume = &schema("inventory")["$defs"]["VolumeReport"]["required"];
-    assert_eq!(*volume, serde_json::json!(["device", "kind", "protection", "conversion"]));
+    assert_eq!(
+        *volume,
+        serde_json::json!(["device", "kind", "protection", "conversion"])
+    );
 }
