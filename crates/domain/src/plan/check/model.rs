@@ -67,6 +67,19 @@ impl<'a> Device<'a> {
         }
     }
 
+    /// Whether a step leads to plain text: nobody is exempt from that.
+    fn decrypts(&self, action: &Action) -> bool {
+        match action {
+            Action::Decrypt { .. } | Action::RemoveAutoUnlock { .. } => true,
+            Action::ResumeConversion { device, .. } => self
+                .inventory
+                .volumes
+                .iter()
+                .any(|v| v.device == *device && v.conversion == ConversionStatus::DecryptionPaused),
+            _ => false,
+        }
+    }
+
     pub(super) fn carry_out(&mut self, action: &Action) -> Outcome {
         ensure(self.managed, Rule::NotManaged)?;
         if let Action::WriteSettings { values } = action {
@@ -75,7 +88,7 @@ impl<'a> Device<'a> {
         }
         if let Some(rule) = self.keys_only
             && !concerns_keys(action)
-            && !(rule == Rule::Exempt && matches!(action, Action::Decrypt { .. } | Action::RemoveAutoUnlock { .. }))
+            && !(rule == Rule::Exempt && self.decrypts(action))
         {
             return Err(rule);
         }
