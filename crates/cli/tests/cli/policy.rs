@@ -18,7 +18,7 @@ fn everything() -> PathBuf {
 #[test]
 fn a_policy_goes_through_every_format_and_comes_back() {
     let folder = Folder::new();
-    for (format, most) in [("registry-pol", 17), ("reg", 17), ("cmdlets", 60)] {
+    for (format, most) in [("registry-pol", 22), ("reg", 22), ("cmdlets", 60)] {
         let export = claviger(["policy", "export", "--to", format]).arg(everything()).end();
         let file = folder.path().join(format);
         std::fs::write(&file, export.done()).unwrap();
