@@ -40,7 +40,7 @@ fn main() {
     single_steps(&present);
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     for threads in BTreeSet::from([1, threads]) {
-        let begin = Instant::now();
+        let (begin, worked) = (Instant::now(), processor_seconds());
         let run = Run {
             question: Question {
                 present: &present,
@@ -59,7 +59,8 @@ fn main() {
         let preview = run.run((0..count).map(Ok::<_, ()>), |n| Ok(device(n))).unwrap();
         let seconds = begin.elapsed().as_secs_f64();
         println!(
-            "preview of {count} devices, {threads} thread(s): {seconds:.2} s, {:.0} devices a second, {} evaluations, {} MiB at most",
+            "preview of {count} devices, {threads} thread(s): {seconds:.2} s ({:.2} s of processors), {:.0} devices a second, {} evaluations, {} MiB at most",
+            processor_seconds() - worked,
             count as f64 / seconds,
             preview.evaluations,
             peak_mib()
@@ -122,6 +123,14 @@ fn single_steps(targeting: &Targeting) {
     });
 }
 
+/// What the processors worked for this program, in steps of 10 ms: on a busy machine the clock says less.
+fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<f64>().ok());
+    (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0
+}
+
 /// The most memory that the process ever held.
 fn peak_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -161,10 +170,7 @@ fn targeting() -> Targeting {
     ));
     let policies = vec![
         source("base", &[("os.encryption", "require"), ("os.protector", "tpm")]),
-        source(
-            "laptops",
-            &[("fixed.encryption", "require"), ("os.min_pin_length", "8")],
-        ),
+        source("laptops", &[("os.min_pin_length", "8")]),
         source("finance", &[("setup.encryption_method_os", "xts_aes256")]),
         source(
             "old",

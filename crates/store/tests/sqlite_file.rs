@@ -12,8 +12,11 @@ use domain::access::Role;
 use domain::audit::{Checkpoint, verify};
 use make::*;
 use rusqlite::Connection;
-use store::model::{DeviceQuery, NewSession, SecretHash};
-use store::{Accounts, AuditLog, Devices, Keys, Maintenance, OfflineAudit, SqliteStore, StoreError, Targeting, What};
+use store::model::{DeviceQuery, Marks, NewSession, SecretHash};
+use store::{
+    Accounts, AuditLog, Devices, Keys, Maintenance, OfflineAudit, OfflineFleet, SqliteStore, StoreError, Targeting,
+    What,
+};
 
 #[cfg(unix)]
 #[tokio::test]
@@ -322,4 +325,81 @@ async fn evidence_is_kept_small() {
     drop(store);
     let size = std::fs::metadata(&path).unwrap().len();
     assert!(size < 20 * 65536 / 4, "{size} bytes for 20 escrows");
+}
+
+#[tokio::test]
+async fn the_fleet_read_from_the_file_is_the_one_that_the_store_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("claviger.db");
+    let store = SqliteStore::open(&path).unwrap();
+    for number in 1..=7 {
+        let id = enrolled(&store, number).await;
+        if number == 3 {
+            continue;
+        }
+        let password = 0x1000_0000 + u32::try_from(number).unwrap();
+        let hostname = format!("PC-{number:03}");
+        reported(
+            &store,
+            id,
+            inventory(&hostname, &[], vec![volume_report(number, &[password])]),
+            2000,
+        )
+        .await;
+        if number != 5 {
+            escrowed(&store, name(id, number, password), 3000).await;
+            escrowed(&store, name(id, number, password + 0x100), 3001).await;
+        }
+    }
+    let profile = serde_json::json!({ "assignments": { "os.min_pin_length": "8" }, "reason": "kiosk" });
+    let marks = Marks {
+        tags: ["pilot".to_owned()].into(),
+        profile: serde_json::from_value(profile).unwrap(),
+    };
+    for (number, marks) in [(2, Marks::default()), (2, marks)] {
+        let by = "user:anna".to_owned();
+        store
+            .set_marks(device(number), marks, at(4000), by, Vec::new())
+            .await
+            .unwrap();
+    }
+    store.set_retired(device(6), Some(at(5000)), Vec::new()).await.unwrap();
+
+    let fleet = OfflineFleet::open_read_only(&path).unwrap();
+    assert_eq!(fleet.count().unwrap(), 5);
+    let mut read = Vec::new();
+    while let page = fleet
+        .page(read.last().map(|d: &store::StoredInventory| d.device), 2)
+        .unwrap()
+        && !page.is_empty()
+    {
+        read.extend(page);
+    }
+    let told = store.stored_devices(None, 100).await.unwrap();
+    assert_eq!(read.len(), told.len());
+    for (read, told) in read.iter().zip(&told) {
+        let tags = read
+            .tags
+            .as_deref()
+            .map(|tags| serde_json::from_str(tags).unwrap())
+            .unwrap_or_default();
+        let inventory = serde_json::from_str(&read.inventory).unwrap();
+        assert_eq!(
+            (read.device, &read.ledger, &read.profile),
+            (told.id, &told.ledger, &told.profile)
+        );
+        assert_eq!((&told.inventory, &told.tags), (&inventory, &tags));
+    }
+    assert!(fleet.targeting().unwrap().deployments().count() <= 1);
+    // As it was when it was opened.
+    enrolled(&store, 8).await;
+    reported(&store, device(8), inventory("PC-8", &[], Vec::new()), 6000).await;
+    assert_eq!(fleet.count().unwrap(), 5);
+    assert_eq!(OfflineFleet::open_read_only(&path).unwrap().count().unwrap(), 6);
+    let empty = folder.path().join("empty.db");
+    std::fs::write(&empty, b"").unwrap();
+    assert!(matches!(
+        OfflineFleet::open_read_only(&empty),
+        Err(StoreError::Damaged(_))
+    ));
 }

@@ -132,7 +132,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let now = SystemClock.now();
     let policy = files::policy(&args.policy, args.id.as_deref())?;
     let fleet = match (&args.source.data_dir, &args.source.inventories) {
-        (Some(_), _) => bail!("--data-dir comes with the store"),
+        (Some(folder), _) => Fleet::of_server(folder)?,
         (None, Some(path)) => Fleet::of_files(path)?,
         (None, None) => bail!("there is nothing to look at: --data-dir or --inventories"),
     };

@@ -14,6 +14,7 @@ mod hostile_volumes;
 mod mount_refused;
 mod output;
 mod policy;
+mod policy_preview;
 mod program;
 mod sample;
 mod serve;

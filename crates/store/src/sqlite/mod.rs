@@ -8,6 +8,7 @@ mod devices;
 mod error;
 mod exemptions;
 mod file;
+mod fleet;
 mod gathered;
 mod inventory;
 mod items;
@@ -37,6 +38,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+pub use self::fleet::{OfflineFleet, StoredInventory};
 use self::gathered::Gathered;
 pub use self::offline::OfflineAudit;
 use self::readers::Readers;

@@ -14,10 +14,13 @@ use domain::policy::targeting::{Collections, Profile};
 use domain::preview::StoredDevice;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use store::{OfflineFleet, StoredInventory};
 use uuid::Uuid;
 
 /// A fleet that is stored somewhere.
 pub(super) enum Fleet {
+    /// A server's database.
+    Server(OfflineFleet),
     /// A file for each device, by name.
     Folder(Vec<PathBuf>),
     /// A line for each device.
@@ -26,6 +29,8 @@ pub(super) enum Fleet {
 
 /// A device as it is stored.
 pub(super) enum Stored {
+    /// A row of a server's database.
+    Row(StoredInventory),
     /// A text in JSON.
     Text {
         /// Its place in the fleet, from 0: its id, when it does not say one.
@@ -65,7 +70,18 @@ struct Probe {
     inventory: Option<IgnoredAny>,
 }
 
+/// Rows read at once.
+const PAGE: u32 = 1000;
+
 impl Fleet {
+    /// The devices of a server, which may be running: as they are now.
+    pub(super) fn of_server(folder: &Path) -> Result<Self> {
+        let database = folder.join(server::DATABASE);
+        let fleet =
+            OfflineFleet::open_read_only(&database).with_context(|| format!("reading {}", database.display()))?;
+        Ok(Self::Server(fleet))
+    }
+
     /// The devices in a folder or a file.
     pub(super) fn of_files(path: &Path) -> Result<Self> {
         if !path.is_dir() {
@@ -88,6 +104,9 @@ impl Fleet {
 
     /// What is in force there: nothing, for files.
     pub(super) fn targeting(&self) -> Result<Targeting> {
+        if let Self::Server(fleet) = self {
+            return fleet.targeting().context("reading what is in force");
+        }
         let nothing = Collections::new(Vec::new()).map_err(|errors| super::files::all_of(&errors))?;
         Targeting::new(nothing, Vec::new(), Vec::new()).map_err(|errors| super::files::all_of(&errors))
     }
@@ -95,6 +114,7 @@ impl Fleet {
     /// How many devices there are, when that is known beforehand.
     pub(super) fn count(&self) -> Result<Option<u64>> {
         match self {
+            Self::Server(fleet) => Ok(Some(fleet.count()?)),
             Self::Folder(files) => Ok(Some(files.len() as u64)),
             Self::Lines(_) => Ok(None),
         }
@@ -103,6 +123,11 @@ impl Fleet {
     /// The devices as they are stored.
     pub(super) fn stored(self) -> Result<Box<dyn Iterator<Item = Result<Stored>> + Send>> {
         match self {
+            Self::Server(fleet) => Ok(Box::new(Rows {
+                fleet,
+                page: Vec::new().into_iter(),
+                last: None,
+            })),
             Self::Folder(files) => Ok(Box::new((0..).zip(files).map(|(number, file)| {
                 let text = std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
                 let place = Place::File(file);
@@ -125,14 +150,52 @@ impl Fleet {
     }
 }
 
+/// The rows of a server's database, page by page.
+struct Rows {
+    fleet: OfflineFleet,
+    page: std::vec::IntoIter<StoredInventory>,
+    last: Option<DeviceId>,
+}
+
+impl Iterator for Rows {
+    type Item = Result<Stored>;
+
+    fn next(&mut self) -> Option<Result<Stored>> {
+        if self.page.as_slice().is_empty() {
+            match self.fleet.page(self.last, PAGE) {
+                Ok(page) => self.page = page.into_iter(),
+                Err(error) => return Some(Err(Error::new(error).context("reading the server's devices"))),
+            }
+        }
+        let row = self.page.next()?;
+        self.last = Some(row.device);
+        Some(Ok(Stored::Row(row)))
+    }
+}
+
 /// Makes a device of what is stored.
 pub(super) fn read(stored: Stored) -> Result<StoredDevice> {
     match stored {
+        Stored::Row(row) => of_row(row),
         Stored::Text { number, place, text } => of_text(number, &text).map_err(|error| match place {
             Place::File(file) => anyhow!("{}: {error}", file.display()),
             Place::Line(file, line) => anyhow!("{}:{line}: {error}", file.display()),
         }),
     }
+}
+
+fn of_row(row: StoredInventory) -> Result<StoredDevice> {
+    let named = |what: &str, error: Error| anyhow!("{what} of device {}: {error}", row.device);
+    Ok(StoredDevice {
+        id: row.device,
+        inventory: parse(&row.inventory).map_err(|error| named("inventory", error))?,
+        tags: match &row.tags {
+            Some(tags) => parse(tags).map_err(|error| named("tags", error))?,
+            None => BTreeSet::new(),
+        },
+        ledger: row.ledger,
+        profile: row.profile,
+    })
 }
 
 fn of_text(number: u128, text: &str) -> Result<StoredDevice> {
