@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::compliance::{Reason, Verdict};
 use crate::ids::DeviceId;
@@ -107,6 +107,7 @@ pub struct Preview {
     /// Devices of the scope by verdict, as it would be.
     pub verdicts_then: BTreeMap<Verdict, u64>,
     /// How many devices each change of a setting concerns.
+    #[serde(serialize_with = "as_list")]
     pub settings: BTreeMap<SettingChange, u64>,
     /// The devices that were asked for.
     pub listing: Vec<Line>,
@@ -168,6 +169,21 @@ impl Preview {
         add_all(&mut self.verdicts_then, other.verdicts_then);
         add_all(&mut self.settings, other.settings);
     }
+}
+
+/// Keys that are no plain names cannot be keys of an object in JSON.
+fn as_list<S: Serializer>(settings: &BTreeMap<SettingChange, u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Counted<'a> {
+        #[serde(flatten)]
+        change: &'a SettingChange,
+        devices: u64,
+    }
+    let counted = settings.iter().map(|(change, devices)| Counted {
+        change,
+        devices: *devices,
+    });
+    serializer.collect_seq(counted)
 }
 
 fn add_all<K: Ord>(to: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {

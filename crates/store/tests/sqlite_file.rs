@@ -109,7 +109,7 @@ async fn filled(path: &Path) {
         note: String::new(),
     };
     store::Policies::put_policy(&store, policy, Vec::new()).await.unwrap();
-    let mut marks = store::model::Marks::default();
+    let mut marks = Marks::default();
     marks.tags.insert("lab".into());
     store
         .set_marks(id, marks, at(1), "user:anna".into(), Vec::new())
