@@ -2,11 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use uuid::Uuid;
+
 use super::{Effect, StoredDevice};
 use crate::compliance::{Compliance, Reason, Verdict, evaluate};
-use crate::inventory::Inventory;
-use crate::plan::{Action, Plan, Situation, plan};
+use crate::ids::{ProtectorId, VolumeId};
+use crate::inventory::{Inventory, ProtectorReport};
+use crate::ledger::{KeyState, Ledger, LedgerEntry, ProofState};
+use crate::plan::{Action, Blocked, Plan, Situation, plan};
 use crate::policy::{Encryption, Policy};
+use crate::time::Timestamp;
+use crate::volume::{ConversionStatus, ProtectionStatus, ProtectorType, VolumeKind};
 
 /// What happens, in numbers: the same for all devices of a class.
 #[derive(Clone, Copy, Debug)]
@@ -81,8 +87,7 @@ pub(super) fn detail(proposed: &Policy, device: &StoredDevice) -> Detail {
         volume.map_or_else(|| device_name.to_owned(), |v| v.display_name().to_owned())
     };
     let blocked = under
-        .plan
-        .blocked
+        .blocked()
         .iter()
         .map(|b| format!("{}: {}", name(&b.device), b.reason));
     Detail {
@@ -96,22 +101,37 @@ struct Under<'a> {
     inventory: &'a Inventory,
     compliance: Compliance,
     plan: Plan,
+    /// What comes once the operating system drive is encrypted, where that is still to be done: data drives wait for it.
+    later: Option<Plan>,
 }
 
 impl<'a> Under<'a> {
     fn look(policy: &'a Policy, device: &'a StoredDevice) -> Self {
         let StoredDevice { inventory, ledger, .. } = device;
+        let plan = plan(policy, inventory, ledger, &favourable());
         Self {
             policy,
             inventory,
             compliance: evaluate(policy, inventory, ledger, &favourable()),
-            plan: plan(policy, inventory, ledger, &favourable()),
+            later: later(policy, inventory, ledger, &plan),
+            plan,
         }
+    }
+
+    /// Both plans' steps.
+    fn actions(&self) -> impl Iterator<Item = &Action> {
+        let later = self.later.iter().flat_map(|plan| &plan.actions);
+        self.plan.actions.iter().chain(later)
+    }
+
+    /// What stands in the way in the end.
+    fn blocked(&self) -> &[Blocked] {
+        &self.later.as_ref().unwrap_or(&self.plan).blocked
     }
 
     fn encrypts(&self, device: &str) -> bool {
         let encrypts = |action: &Action| matches!(action, Action::Encrypt { device: d, .. } if d == device);
-        self.plan.actions.iter().any(encrypts)
+        self.actions().any(encrypts)
     }
 
     fn decrypts(&self, device: &str) -> bool {
@@ -124,7 +144,7 @@ impl<'a> Under<'a> {
 
     fn takes_off(&self, device: &str) -> bool {
         let decrypts = |action: &Action| matches!(action, Action::Decrypt { device: d, .. } if d == device);
-        self.plan.actions.iter().any(decrypts)
+        self.actions().any(decrypts)
     }
 
     fn must_be_encrypted(&self, device: &str) -> bool {
@@ -140,6 +160,54 @@ impl<'a> Under<'a> {
             && volume.is_some_and(|v| !v.is_encrypted_at_all())
             && !self.encrypts(device)
     }
+}
+
+/// The plan of a device whose operating system drive was encrypted as the first plan says; none when it says no such thing.
+fn later(policy: &Policy, inventory: &Inventory, ledger: &Ledger, first: &Plan) -> Option<Plan> {
+    let (mut inventory, mut ledger) = (inventory.clone(), ledger.clone());
+    let mut encrypted = false;
+    for report in inventory.volumes.iter_mut().filter(|v| v.kind == VolumeKind::Os) {
+        let own = || first.actions.iter().filter(|action| action.device() == report.device);
+        let begun = own().find_map(|action| match action {
+            Action::Encrypt { method, .. } => Some(*method),
+            _ => None,
+        });
+        let Some(method) = begun else { continue };
+        let added = own().filter_map(|action| match action {
+            Action::AddRecoveryPassword { .. } => Some(ProtectorType::RecoveryPassword),
+            Action::AddTpm { .. } => Some(ProtectorType::Tpm),
+            Action::AddTpmPin { .. } => Some(ProtectorType::TpmPin),
+            Action::AddPassphrase { .. } => Some(ProtectorType::Passphrase),
+            _ => None,
+        });
+        // Ids that no device has.
+        let new = (1u128..).zip(added).map(|(number, kind)| ProtectorReport {
+            id: ProtectorId(Uuid::from_u128(u128::MAX - number)),
+            kind,
+            name: None,
+        });
+        let new: Vec<ProtectorReport> = new.collect();
+        let volume = report.volume.unwrap_or(VolumeId(Uuid::max()));
+        report.protectors.extend(new);
+        report.volume = Some(volume);
+        report.method = method;
+        report.protection = ProtectionStatus::On;
+        report.conversion = ConversionStatus::FullyEncrypted;
+        report.encrypted_basis_points = 10_000;
+        let missing: Vec<ProtectorId> = report
+            .recovery_passwords()
+            .filter(|id| !ledger.holds(volume, *id))
+            .collect();
+        ledger.0.extend(missing.into_iter().map(|protector| LedgerEntry {
+            volume,
+            protector,
+            state: KeyState::Live,
+            proof: ProofState::Proven,
+            escrowed_at: Timestamp::default(),
+        }));
+        encrypted = true;
+    }
+    encrypted.then(|| plan(policy, &inventory, &ledger, &favourable()))
 }
 
 impl Outcome {

@@ -288,6 +288,19 @@ fn what_would_encrypt_decrypt_and_fall_out_of_compliance_is_counted_and_named() 
 }
 
 #[test]
+fn a_data_drive_that_waits_for_the_operating_system_drive_is_encrypted_in_the_end() {
+    let devices = [stored(1, &of_kind(0, 1, 2, 1))];
+    let proposed = proposed(&[("fixed.encryption", "require")], "laptops");
+    let preview = ask(question(&present(), &proposed, 10), &devices, 1);
+    assert_eq!(
+        (preview.count(Effect::Encrypt), preview.count(Effect::HeldBack)),
+        (1, 0),
+        "{preview:?}"
+    );
+    assert_eq!(preview.volumes_to_encrypt, 1);
+}
+
+#[test]
 fn devices_without_a_tpm_that_must_encrypt_are_shown_as_held_back() {
     let devices = [stored(1, &of_kind(0, 0, 0, 0)), stored(2, &of_kind(0, 0, 2, 0))];
     let collections = Collections::new(Vec::new()).unwrap();
