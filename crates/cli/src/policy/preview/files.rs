@@ -9,6 +9,8 @@ use domain::policy::resolve::{PolicySource, Targeting};
 use domain::policy::targeting::{Collection, Collections, Deployment, PolicyId};
 use serde::Deserialize;
 
+use crate::policy::file;
+
 /// What is in force, as it is written in a file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,7 +54,7 @@ pub(super) fn policy(path: &Path, id: Option<&str>) -> Result<PolicySource> {
 
 /// Reads what is in force, and checks that it fits together.
 pub(super) fn targeting(path: &Path) -> Result<Targeting> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let text = file::text(path)?;
     let written: Written = toml::from_str(&text).map_err(|error| anyhow!("{}: {error}", path.display()))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut policies = Vec::with_capacity(written.policies.len());
@@ -70,21 +72,17 @@ pub(super) fn all_of<E: Display>(errors: &[E]) -> anyhow::Error {
     anyhow!("{}", lines.join("\n"))
 }
 
+/// Rules between settings are not asked for: what one policy leaves out may come from another.
 fn document(path: &Path) -> Result<Document> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    Document::read(&text).map_err(|faults| {
+    let parsed = Document::parse(&file::text(path)?).map_err(|faults| {
         let told = faults.iter().map(|fault| {
-            let setting = fault.setting.as_ref().map(|s| format!("{s}: ")).unwrap_or_default();
-            format!(
-                "{}:{}:{}: {setting}{}",
-                path.display(),
-                fault.line,
-                fault.column,
-                fault.message
-            )
+            let setting = fault.setting.as_ref().map(|id| format!("{}: ", id.escape_debug()));
+            let (line, column, setting) = (fault.line, fault.column, setting.unwrap_or_default());
+            format!("{}:{line}:{column}: {setting}{}", path.display(), fault.message)
         });
         all_of(&told.collect::<Vec<_>>())
-    })
+    })?;
+    Ok(parsed.document)
 }
 
 /// Lower case, with a dash for whatever is not allowed.
