@@ -22,7 +22,7 @@ impl Files {
             folder: TempDir::new().expect("a folder"),
         };
         files.write("policy.toml", "[os]\nencryption = \"require\"\n");
-        files.write("inventory.json", &inventory().to_string());
+        files.write("inventory.json", inventory().to_string());
         files.write("ledger.json", "[]");
         files.write("situation.json", "{ \"now\": \"2026-11-25T09:00Z\" }");
         files
