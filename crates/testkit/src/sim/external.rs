@@ -127,8 +127,14 @@ impl World {
             Event::Offline { minutes, .. } => device.offline_until = now + u32::from(*minutes),
             Event::RequestLost { .. } => device.network.push_back(NetworkFault::RequestLost),
             Event::AnswerLost { .. } => device.network.push_back(NetworkFault::AnswerLost),
-            Event::RequestLate { minutes, .. } => device.network.push_back(NetworkFault::Late(*minutes)),
-            Event::RequestDoubled { minutes, .. } => device.network.push_back(NetworkFault::Doubled(*minutes)),
+            Event::RequestLate { minutes, .. } => {
+                device.overtaken = true;
+                device.network.push_back(NetworkFault::Late(*minutes));
+            }
+            Event::RequestDoubled { minutes, .. } => {
+                device.overtaken = true;
+                device.network.push_back(NetworkFault::Doubled(*minutes));
+            }
             Event::ClockJumps { minutes, .. } => device.clock += i64::from(*minutes),
             Event::Chip { chip, .. } => device.chip = *chip,
             Event::Reimaged { .. } => self.reimage(at),
@@ -213,6 +219,7 @@ impl World {
             people: BTreeSet::from([u8::try_from(at % 4).unwrap_or(0)]),
             pin: false,
             clock: 0,
+            overtaken: false,
             battery_low: false,
             restart_pending: false,
             offline_until: 0,

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use agent::execute::Acknowledged;
 use domain::audit;
+use domain::exemption::enforcement;
 use domain::ids::{DeviceId, ProtectorId, VolumeId};
 use domain::inventory::Inventory;
 use domain::ledger::{KeyState, ProofState};
@@ -365,6 +366,7 @@ impl World {
         let memory = &self.devices[device].agent.memory;
         let policy = memory.policy.map(|p| p.policy()).unwrap_or_default();
         let (as_of, ledger) = (memory.as_of, memory.ledger.clone());
+        let exempt = enforcement(&policy, &seen.users, &memory.exemptions, memory.now).is_exempt();
         if !policy.manages(seen) {
             return;
         }
@@ -374,7 +376,7 @@ impl World {
             .filter(|v| v.is_readable() && v.is_encrypted_at_all())
         {
             let Some(id) = report.volume else { continue };
-            if !keeps_keys(&policy, report.kind, ledger.knows(id)) {
+            if !keeps_keys(&policy, report.kind, ledger.knows(id), exempt) {
                 continue;
             }
             for protector in report.recovery_passwords() {
@@ -390,11 +392,15 @@ impl World {
                 }
             }
         }
-        // The volumes as they are: a locked one may not list what it carries.
-        let carried =
-            |v: VolumeId, p: ProtectorId| self.devices[device].volumes.iter().any(|w| w.id == v && w.carries(p));
+        // The volumes as they are: a locked one may not list what it carries. A drive that came from elsewhere may carry
+        // what was replaced on its original, and nobody can know before it lists that.
+        let carried = |v: VolumeId, p: ProtectorId| {
+            let mut own = self.devices[device].volumes.iter().filter(|w| w.home == device);
+            own.any(|w| w.id == v && w.carries(p))
+        };
         let twins = |v: VolumeId| self.devices[device].volumes.iter().filter(|w| w.id == v).count() > 1;
-        let current = self.is_current(device, seen);
+        // An old inventory that is served after a newer one is put right by the next that lists the volume.
+        let current = !self.devices[device].overtaken && self.is_current(device, seen);
         let wrong = ledger
             .0
             .iter()
@@ -478,9 +484,15 @@ impl World {
     }
 }
 
-/// Whether policy has the keys of an encrypted volume looked after.
-pub(super) fn keeps_keys(policy: &Policy, kind: VolumeKind, known: bool) -> bool {
-    let wanted = match policy.rule(kind).encryption {
+/// Whether policy has the keys of an encrypted volume looked after. An exempt device is asked for nothing, and keeps what
+/// the server knows.
+fn keeps_keys(policy: &Policy, kind: VolumeKind, known: bool, exempt: bool) -> bool {
+    let rule = if exempt {
+        Encryption::NotConfigured
+    } else {
+        policy.rule(kind).encryption
+    };
+    let wanted = match rule {
         Encryption::Require => true,
         Encryption::Forbid => false,
         Encryption::NotConfigured => kind != VolumeKind::Removable || known,
