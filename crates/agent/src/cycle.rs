@@ -258,7 +258,7 @@ impl Agent {
             server_reachable: true,
             pin_available: self.pin.available(),
             rotate: rotate.iter().map(|(_, wish)| wish.clone()).collect(),
-            now: self.clock.now(),
+            now: answer.now.unwrap_or_else(|| self.clock.now()),
             exemptions: answer.exemptions.clone(),
             maintenance: window(&answer.maintenance, self.clock.now()),
             ..Situation::default()

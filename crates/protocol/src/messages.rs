@@ -91,6 +91,10 @@ pub struct CheckInResponse {
     pub ledger: Ledger,
     /// What the server wants done now.
     pub requests: Vec<Request>,
+    /// The server's clock. What is counted from moments that the server noted (the age of a key, the end of an exemption)
+    /// is counted by it, so that a device whose clock is wrong does not replace its keys in every cycle.
+    #[serde(default)]
+    pub now: Option<Timestamp>,
     /// Exemptions of the device's users, whatever their state.
     #[serde(default)]
     pub exemptions: Vec<Exemption>,

@@ -167,7 +167,7 @@ fn faults() -> Result<bool> {
     let mut all = true;
     println!("{:>7} {:>8}  {:<58} caught by", "median", "slowest", "fault");
     for fault in Fault::ALL {
-        match sim::catch(*fault, 9, 20_000) {
+        match sim::catch(*fault, 5, 20_000) {
             Ok(caught) => {
                 let by: Vec<String> = caught.by.iter().map(|(name, n)| format!("{name} ({n})")).collect();
                 println!(

@@ -216,6 +216,7 @@ impl Server {
         book.requests.retain(|r| !request.done.contains(&r.id));
         let policy_digest = protocol::messages::digest(&book.policy).unwrap();
         let answer = CheckInResponse {
+            now: None,
             exemptions: Vec::new(),
             maintenance: Default::default(),
             send_inventory: book.inventory.as_ref().map(known) != Some(request.inventory_digest.clone()),

@@ -48,6 +48,7 @@ pub(super) async fn check_in(
         policy_digest,
         ledger: view.ledger,
         requests: view.requests.into_iter().map(as_told).collect(),
+        now: Some(state.now()),
         exemptions: view.exemptions,
         maintenance: view.maintenance,
         recovery_key: state.keys.recovery_key().clone(),

@@ -139,8 +139,8 @@ impl World {
             self.devices[device].agent.phase = phase;
             return;
         };
-        let any = self.fault == Some(Fault::AnyAnswerTaken);
-        if waiting.message != message && !any {
+        let refusal_taken = self.fault == Some(Fault::RefusalTaken);
+        if waiting.message != message {
             self.devices[device].agent.phase = Phase::Waiting(waiting);
             return;
         }
@@ -200,21 +200,23 @@ impl World {
                 },
                 Reply::Escrowed(v, p),
             ) => {
-                if (v, p) == (volume, protector) || any {
+                if (v, p) == (volume, protector) {
                     self.escrowed(device, acting, volume, protector);
                 } else {
                     self.cycle_fails(device);
                 }
             }
+            (
+                Wants::Escrow {
+                    acting,
+                    volume,
+                    protector,
+                },
+                _,
+            ) if refusal_taken => self.escrowed(device, acting, volume, protector),
             (Wants::Escrow { acting, .. }, _) if self.fault == Some(Fault::FailureIgnored) => {
                 self.devices[device].agent.phase = Phase::Acting(acting);
                 self.schedule(device, 0);
-            }
-            (wants, _) if any && waiting.message != message => {
-                self.devices[device].agent.phase = Phase::Waiting(Waiting {
-                    message: waiting.message,
-                    wants,
-                });
             }
             _ => self.cycle_fails(device),
         }

@@ -25,7 +25,8 @@ pub(super) struct Device {
     /// Minutes that its clock is ahead.
     pub(super) clock: i64,
     /// Its battery is nearly empty.
-    /// A request of it may be served after a later one.
+    /// A request of it may be served after a later one, or somebody else changed its passwords: the server may learn in
+    /// another order than things happened.
     pub(super) overtaken: bool,
     pub(super) battery_low: bool,
     /// A restart waits to be done.

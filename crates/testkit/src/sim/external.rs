@@ -172,6 +172,7 @@ impl World {
                 }
             }
             Event::StrangerDeletes { volume, which, .. } => {
+                device.overtaken = true;
                 if let Some(volume) = device.volume(*volume) {
                     let ids: Vec<_> = volume.recovery_passwords().map(|p| p.id).collect();
                     if let Some(n) = usize::from(*which).checked_rem(ids.len()) {
@@ -180,6 +181,7 @@ impl World {
                 }
             }
             Event::StrangerDeletesAll { volume, .. } => {
+                device.overtaken = true;
                 if let Some(volume) = device.volume(*volume) {
                     let ids: Vec<_> = volume.recovery_passwords().map(|p| p.id).collect();
                     for id in ids {
@@ -216,7 +218,7 @@ impl World {
             virtual_machine,
             hostname: u32::try_from(at).unwrap_or(0),
             hardware,
-            people: BTreeSet::from([u8::try_from(at % 4).unwrap_or(0)]),
+            people: BTreeSet::from([u8::try_from(at % 4).unwrap_or(0), hardware % 4]),
             pin: false,
             clock: 0,
             overtaken: false,
@@ -322,6 +324,7 @@ impl World {
         volume.locked = volume.is_encrypted() && volume.suspended.is_none();
         volume.suspended = volume.suspended.map(|_| 0);
         volume.home = usize::MAX;
+        self.devices[to].overtaken = true;
         self.devices[to].volumes.push(volume);
     }
 
@@ -357,6 +360,7 @@ impl World {
 
     /// What is stored is found not to open the volume: it was damaged on its way, say.
     fn proof_fails(&mut self, n: u8) {
+        self.devices.iter_mut().for_each(|d| d.overtaken = true);
         let count = self.store.state.keys.len();
         let Some(at) = usize::from(n).checked_rem(count) else {
             return;

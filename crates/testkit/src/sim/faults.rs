@@ -46,7 +46,7 @@ faults! {
     DoneTooEarly: "agent: a rotation is called done before it is",
     InventoryWithheld: "agent: a changed inventory is not sent",
     // Protocol
-    AnyAnswerTaken: "protocol: an answer to an earlier request is taken for the present one's",
+    RefusalTaken: "protocol: a refused escrow is taken for an acknowledged one",
     PolicyStaysUnchanged: "protocol: a new policy is answered with \"unchanged\"",
     // Server
     AnsweredBeforeCommit: "server: an escrow is acknowledged before the commit",

@@ -252,12 +252,15 @@ impl World {
                 .acknowledged
                 .iter()
                 .filter(|(name, secret)| !survives(name, *secret));
+            self.went_stale = true;
             self.lost.extend(gone.map(|(name, _)| (name.volume, name.protector)));
             self.acknowledged.retain(|(name, secret)| survives(name, *secret));
             self.told.retain(|told| told.place < told_of);
             self.remembered.retain(|(name, _)| state.key(*name).is_some());
             for (name, versions) in &mut self.remembered {
-                *versions = state.key(*name).map_or(0, |k| k.versions.len());
+                *versions = state
+                    .key(*name)
+                    .map_or_else(Vec::new, |k| k.versions.iter().map(|v| v.seal).collect());
             }
             return;
         }
@@ -405,6 +408,24 @@ impl World {
             .0
             .iter()
             .find(|e| e.state == KeyState::Superseded && carried(e.volume, e.protector) && !twins(e.volume) && current);
+        // What a stranger deletes is concluded from the next inventory after the new password is stored, not before.
+        let replaced = ledger.0.iter().find(|e| {
+            let mut reports = seen.volumes.iter().filter(|v| v.volume == Some(e.volume));
+            let report = reports.next().filter(|v| v.is_readable() && reports.next().is_none());
+            let gone = report.is_some_and(|v| {
+                let carries = |p| v.recovery_passwords().any(|q| q == p);
+                !carries(e.protector) && v.recovery_passwords().any(|p| ledger.holds(e.volume, p))
+            });
+            e.state != KeyState::Superseded && gone && !self.devices[device].overtaken && !self.went_stale
+        });
+        if let Some(entry) = replaced {
+            let words = format!(
+                "{} was replaced on device {device}, and counts as in use",
+                entry.protector.short()
+            );
+            self.fail("P5 told once", words);
+            return;
+        }
         if let Some(entry) = wrong {
             let words = format!(
                 "{} counts as replaced, and device {device} carries it",
@@ -444,20 +465,22 @@ impl World {
     /// it ever had.
     fn p6_nothing_is_forgotten(&mut self) {
         let state = &self.store.state;
-        let gone = self
-            .remembered
-            .iter()
-            .find(|(name, versions)| state.key(*name).is_none_or(|k| k.versions.len() < *versions));
+        let gone = self.remembered.iter().find(|(name, versions)| {
+            state
+                .key(*name)
+                .is_none_or(|k| !versions.iter().all(|seal| k.versions.iter().any(|v| v.seal == *seal)))
+        });
         if let Some((name, _)) = gone {
             let words = format!("the record of {} is gone or has lost a version", name.protector.short());
             self.fail("P6 nothing is forgotten", words);
             return;
         }
         for key in &state.keys {
-            let versions = key.versions.len();
+            let seals = || key.versions.iter().map(|v| v.seal);
             match self.remembered.iter_mut().find(|(name, _)| *name == key.name) {
-                Some((_, known)) => *known = versions,
-                None => self.remembered.push((key.name, versions)),
+                Some((_, known)) if known.len() == key.versions.len() => {}
+                Some((_, known)) => *known = seals().collect(),
+                None => self.remembered.push((key.name, seals().collect())),
             }
         }
     }

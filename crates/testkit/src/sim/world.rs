@@ -125,10 +125,12 @@ pub(super) struct World {
     // What the promises are held against.
     pub(super) acknowledged: Vec<(KeyName, u64)>,
     pub(super) told: Vec<Told>,
-    pub(super) remembered: Vec<(KeyName, usize)>,
+    pub(super) remembered: Vec<(KeyName, Vec<u64>)>,
     pub(super) checked: usize,
     /// Keys that a fail-over to a stale replica lost; whoever still relies on them is not to blame.
     pub(super) lost: Vec<(VolumeId, ProtectorId)>,
+    /// A fail-over to a stale replica happened.
+    pub(super) went_stale: bool,
     pub(super) violation: Option<Violation>,
     /// What happened, in words; only while a failure is looked at.
     pub(super) trace: Option<Vec<String>>,
@@ -174,6 +176,7 @@ impl World {
             remembered: Vec::new(),
             checked: 0,
             lost: Vec::new(),
+            went_stale: false,
             violation: None,
             trace: None,
             steps: 0,
