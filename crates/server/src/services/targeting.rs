@@ -8,6 +8,7 @@ use domain::access::Permission;
 use domain::exemption::Decision;
 use domain::ids::DeviceId;
 use domain::inventory::Inventory;
+use domain::policy::Conflict;
 use domain::policy::document::Document as Text;
 use domain::policy::resolve::{PolicySource, Resolved, Targeting};
 use domain::policy::targeting::{Collection, CollectionId, Deployment, DeviceFacts, PolicyId, Window};
@@ -326,11 +327,24 @@ pub async fn members(
     Ok((count, listed))
 }
 
+/// What holds for a device and why.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    /// Its name.
+    pub hostname: String,
+    /// Its tags and own settings.
+    pub marks: Marks,
+    /// Every setting, with its reasons.
+    pub resolved: Resolved,
+    /// Where the domain's Group Policy says otherwise, in sentences: that is reported, not fought.
+    pub conflicts: Vec<String>,
+}
+
 /// What holds for a device and why, with its marks and its name.
 ///
 /// # Errors
 /// 403; 404.
-pub async fn effective(state: &AppState, user: &CurrentUser, id: DeviceId) -> Result<(String, Marks, Resolved)> {
+pub async fn effective(state: &AppState, user: &CurrentUser, id: DeviceId) -> Result<Effective> {
     user.demand(Permission::ReadDevices)?;
     let device = state.store.device(id).await?;
     let device = device.ok_or_else(|| AppError::not_found("There is no such device."))?;
@@ -349,7 +363,13 @@ pub async fn effective(state: &AppState, user: &CurrentUser, id: DeviceId) -> Re
         .resolver()
         .await?
         .resolve(&facts, marks.profile.as_ref(), state.now());
-    Ok((device.hostname, marks, resolved))
+    let differences = domain::policy::compare_registry(&resolved.policy, facts.inventory);
+    Ok(Effective {
+        conflicts: differences.conflicts.iter().map(Conflict::sentence).collect(),
+        hostname: device.hostname,
+        marks,
+        resolved,
+    })
 }
 
 /// Sets tags and own settings of a device. Needs [`Permission::ManagePolicy`].

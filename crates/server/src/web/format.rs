@@ -10,6 +10,15 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
+/// "1 device", "2 devices".
+pub(super) fn counted(count: u64, what: &str) -> String {
+    if count == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{count} {what}s")
+    }
+}
+
 /// "4 min ago", with the exact moment on demand.
 pub(super) fn moment(at: Timestamp, now: Timestamp) -> Moment {
     let words = if at > now {

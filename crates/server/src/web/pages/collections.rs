@@ -18,7 +18,7 @@ use crate::{
     session::{CurrentUser, Require, may},
     state::AppState,
     web::{
-        format::moment_or,
+        format::{counted, moment_or},
         frame::{Frame, go, page as answer, page_with},
         view::{
             chrome::Place,
@@ -266,7 +266,7 @@ fn members(id: &str, count: u64, number: u64, found: &[domain::preview::StoredDe
             format!("/admin/collections/{id}?page={page}")
         })));
     }
-    Block::new("Devices", format!("{count} devices"), bodies)
+    Block::new("Devices", counted(count, "device"), bodies)
 }
 
 fn versions(history: &[Item], state: &AppState) -> Block {

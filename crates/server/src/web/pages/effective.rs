@@ -17,7 +17,7 @@ use store::model::Marks;
 use crate::{
     csrf::CsrfForm,
     error::{AppError, Result},
-    services::targeting,
+    services::targeting::{self, Effective},
     session::{CurrentUser, Require, may},
     state::AppState,
     web::{
@@ -47,7 +47,8 @@ pub(crate) async fn page(
     Path(id): Path<String>,
 ) -> Result<Response> {
     let id = named(&id)?;
-    let (hostname, marks, resolved) = targeting::effective(&state, &user.0, id).await?;
+    let found = targeting::effective(&state, &user.0, id).await?;
+    let marks = &found.marks;
     let own = marks.profile.as_ref().map(|profile| Text {
         assignments: profile.assignments.clone(),
         ..Text::default()
@@ -55,9 +56,13 @@ pub(crate) async fn page(
     let written = Written {
         tags: marks.tags.iter().cloned().collect::<Vec<_>>().join(", "),
         text: own.map(|own| own.to_toml()).unwrap_or_default(),
-        reason: marks.profile.map(|profile| profile.reason).unwrap_or_default(),
+        reason: marks
+            .profile
+            .as_ref()
+            .map(|profile| profile.reason.clone())
+            .unwrap_or_default(),
     };
-    answer(&sheet(frame, &user.0, id, &hostname, &resolved, written, Vec::new()))
+    answer(&sheet(&frame, &user.0, id, &found, written, Vec::new()))
 }
 
 /// What stands in the form.
@@ -68,14 +73,14 @@ struct Written {
 }
 
 fn sheet(
-    frame: Frame,
+    frame: &Frame,
     user: &CurrentUser,
     id: DeviceId,
-    hostname: &str,
-    resolved: &Resolved,
+    found: &Effective,
     written: Written,
     faults: Vec<String>,
 ) -> Sheet {
+    let Effective { hostname, resolved, .. } = found;
     let chrome = frame.chrome(user, Place::Devices);
     let mut blocks = vec![deployments(resolved)];
     for section in Section::ALL {
@@ -88,6 +93,7 @@ fn sheet(
             .iter()
             .map(|fault| (Tone::Bad, format!("{}: {}", fault.setting, fault.message))),
     );
+    notes.extend(found.conflicts.iter().map(|said| (Tone::Warn, said.clone())));
     if chrome.may_manage_policy() {
         let about = "Tags are for rules of collections. Own settings beat every deployment.";
         blocks.push(Block::new(
@@ -102,7 +108,7 @@ fn sheet(
         sub: "What holds for this device, who says so, and what was overruled".to_owned(),
         crumbs: vec![
             ("Devices".to_owned(), "/admin/devices".to_owned()),
-            (hostname.to_owned(), format!("/admin/devices/{id}")),
+            (hostname.clone(), format!("/admin/devices/{id}")),
         ],
         actions: Vec::new(),
         notes,
@@ -155,6 +161,7 @@ fn section_block(section: Section, resolved: &Resolved) -> Option<Block> {
         .iter()
         .filter(of_section)
         .partition(|explained| explained.origin != Origin::Default);
+    let configured = !said.is_empty();
     let about = format!("{} configured, {} by default", said.len(), defaults.len());
     let rows: Vec<Vec<Cell>> = said.into_iter().chain(defaults).map(row).collect();
     (!rows.is_empty()).then(|| {
@@ -163,7 +170,8 @@ fn section_block(section: Section, resolved: &Resolved) -> Option<Block> {
             columns: vec!["Setting", "Value", "Who says so", "What it beat"],
             rows,
         };
-        Block::new(section.title(), about, vec![Body::Table(table)]).folded()
+        let block = Block::new(section.title(), about, vec![Body::Table(table)]);
+        if configured { block } else { block.folded() }
     })
 }
 
@@ -261,12 +269,12 @@ pub(crate) async fn save(
         targeting::mark(&state, &user.0, id, Marks { tags, profile }).await?;
         return Ok(go(&format!("/admin/devices/{id}/policy?done=marked")));
     }
-    let (hostname, _, resolved) = targeting::effective(&state, &user.0, id).await?;
+    let found = targeting::effective(&state, &user.0, id).await?;
     let again = Written {
         tags: field("tags").to_owned(),
         text,
         reason: field("reason").to_owned(),
     };
-    let view = sheet(frame, &user.0, id, &hostname, &resolved, again, faults);
+    let view = sheet(&frame, &user.0, id, &found, again, faults);
     page_with(StatusCode::UNPROCESSABLE_ENTITY, &view)
 }

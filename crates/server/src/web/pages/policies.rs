@@ -222,7 +222,7 @@ fn versions(history: &[Item], state: &AppState) -> Block {
             let before = history.get(at + 1).map(document).unwrap_or_default();
             let mut changes: Vec<String> = document::diff(&before, &document(item))
                 .iter()
-                .map(ToString::to_string)
+                .map(|change| change.to_string().replace(" -> ", " → "))
                 .collect();
             if item.retired {
                 changes.insert(0, "retired".to_owned());
@@ -297,7 +297,7 @@ pub(crate) async fn save(
     let values = values(&given);
     let text = match edited(item, document, &values) {
         Ok(text) => text,
-        Err(faults) => return again(frame, &user, &id, item, document, &values, &faults),
+        Err(faults) => return again(&frame, &user, &id, item, document, &values, &faults),
     };
     let new = targeting::read_document(&id, &text).map_err(|faults| AppError::invalid("policy", faults.join("; ")))?;
     if new.assignments == document.assignments && !item.retired {
@@ -321,7 +321,7 @@ pub(super) fn same_revision(given: &BTreeMap<String, String>, revision: u32) -> 
 
 /// The form again, with its faults.
 pub(super) fn again(
-    frame: Frame,
+    frame: &Frame,
     user: &CurrentUser,
     id: &str,
     item: &Item,

@@ -56,7 +56,7 @@ pub(crate) async fn new(
     } else {
         format!("{}-copy", asked.from)
     };
-    answer(&new_form(frame, &user.0, &id, text, Vec::new()))
+    answer(&new_form(&frame, &user.0, &id, text, Vec::new()))
 }
 
 /// `POST /admin/policies`.
@@ -76,12 +76,12 @@ pub(crate) async fn create(
         }
         Err(faults) => page_with(
             StatusCode::UNPROCESSABLE_ENTITY,
-            &new_form(frame, &user.0, &id, text, faults),
+            &new_form(&frame, &user.0, &id, text, faults),
         ),
     }
 }
 
-fn new_form(frame: Frame, user: &CurrentUser, id: &str, text: String, faults: Vec<String>) -> Sheet {
+fn new_form(frame: &Frame, user: &CurrentUser, id: &str, text: String, faults: Vec<String>) -> Sheet {
     let notes = refused(&faults);
     let fields = vec![
         Field::Text(TextField {
@@ -124,7 +124,7 @@ pub(crate) async fn edit(
     let (item, document) = newest(&history)?;
     let text = targeting::text_of(item);
     answer(&text_form(
-        frame,
+        &frame,
         &user.0,
         &id,
         &document.name,
@@ -166,13 +166,13 @@ pub(crate) async fn save(
         }
         Err(faults) => page_with(
             StatusCode::UNPROCESSABLE_ENTITY,
-            &text_form(frame, &user.0, &id, &before.name, item.version, text, faults),
+            &text_form(&frame, &user.0, &id, &before.name, item.version, text, faults),
         ),
     }
 }
 
 pub(super) fn text_form(
-    frame: Frame,
+    frame: &Frame,
     user: &CurrentUser,
     id: &str,
     name: &str,

@@ -17,6 +17,7 @@ use crate::{
     session::{CurrentUser, Require, may},
     state::AppState,
     web::{
+        format::counted,
         frame::{Frame, page as answer, page_with},
         view::{
             chart::{Bar, Bars},
@@ -52,14 +53,14 @@ pub(crate) async fn policy(
             let values = values(&given);
             match edited(item, before, &values) {
                 Ok(text) => text,
-                Err(faults) => return again(frame, &user, &id, item, before, &values, &faults),
+                Err(faults) => return again(&frame, &user, &id, item, before, &values, &faults),
             }
         }
     };
     let document = match targeting::read_document(&id, &text) {
         Ok(document) => document,
         Err(faults) => {
-            let form = text_form(frame, &user, &id, &before.name, item.version, text, faults);
+            let form = text_form(&frame, &user, &id, &before.name, item.version, text, faults);
             return page_with(StatusCode::UNPROCESSABLE_ENTITY, &form);
         }
     };
@@ -74,7 +75,7 @@ pub(crate) async fn policy(
     let to = format!("/admin/policies/{id}/preview");
     let name = before.name.clone();
     answer(&sheet(
-        frame,
+        &frame,
         &user,
         &id,
         &name,
@@ -116,7 +117,7 @@ pub(crate) async fn deployment(
     };
     let to = format!("/admin/policies/{id}/deploy/preview");
     answer(&sheet(
-        frame,
+        &frame,
         &user,
         &id,
         &name,
@@ -151,7 +152,7 @@ fn listing(page: u64) -> Listing {
     }
 }
 
-fn sheet(frame: Frame, user: &CurrentUser, id: &str, name: &str, preview: &Preview, mut ask: Ask) -> Sheet {
+fn sheet(frame: &Frame, user: &CurrentUser, id: &str, name: &str, preview: &Preview, mut ask: Ask) -> Sheet {
     let mut blocks = vec![Block::new(
         "Effect",
         "Nothing is saved yet.",
@@ -198,12 +199,19 @@ fn sheet(frame: Frame, user: &CurrentUser, id: &str, name: &str, preview: &Previ
             rows: preview.listing.iter().map(line).collect(),
         })
     };
-    let about = format!("{} of {} devices change.", preview.listable, preview.devices);
+    let about = format!(
+        "{} of {} would change.",
+        preview.listable,
+        counted(preview.devices, "device")
+    );
     blocks.push(Block::new("Devices", about, vec![listed, Body::Form(ask.form)]));
     Sheet {
         chrome: frame.chrome(user, Place::Policies),
         title: format!("Preview: {name}"),
-        sub: format!("Worked out from the last reports of {} devices", preview.looked_at),
+        sub: format!(
+            "Worked out from the last reports of {}",
+            counted(preview.looked_at, "device")
+        ),
         crumbs: vec![
             ("Policies".to_owned(), "/admin/policies".to_owned()),
             (name.to_owned(), format!("/admin/policies/{id}")),
@@ -220,12 +228,18 @@ fn warning(preview: &Preview) -> Vec<(Tone, String)> {
     if decrypt > 0 {
         notes.push((
             Tone::Warn,
-            format!("{decrypt} devices would decrypt drives that are encrypted today."),
+            format!(
+                "{} would decrypt drives that are encrypted today.",
+                counted(decrypt, "device")
+            ),
         ));
     }
     let worse = preview.count(Effect::BecomesNonCompliant);
     if worse > 0 {
-        notes.push((Tone::Warn, format!("{worse} devices would become non-compliant.")));
+        notes.push((
+            Tone::Warn,
+            format!("{} would become non-compliant.", counted(worse, "device")),
+        ));
     }
     notes
 }
@@ -286,7 +300,7 @@ fn line(line: &Line) -> Vec<Cell> {
         .collect();
     happens.extend(line.blocked.iter().cloned());
     if happens.is_empty() {
-        happens.push(format!("{} settings", line.settings.len()));
+        happens.push(counted(line.settings.len() as u64, "other setting"));
     }
     vec![
         Cell::Link {
