@@ -13,7 +13,10 @@ mod decisions;
 mod ledger;
 mod planning;
 mod policy;
+#[expect(clippy::unwrap_used, reason = "a test whose ground is missing fails")]
 mod previewing;
+#[expect(clippy::unwrap_used, reason = "a test whose ground is missing fails")]
 mod resolving;
 mod simulation;
+#[expect(clippy::unwrap_used, reason = "a test whose ground is missing fails")]
 mod targeting;
