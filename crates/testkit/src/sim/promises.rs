@@ -510,10 +510,9 @@ impl World {
 /// Whether policy has the keys of an encrypted volume looked after. An exempt device is asked for nothing, and keeps what
 /// the server knows.
 fn keeps_keys(policy: &Policy, kind: VolumeKind, known: bool, exempt: bool) -> bool {
-    let rule = if exempt {
-        Encryption::NotConfigured
-    } else {
-        policy.rule(kind).encryption
+    let rule = match policy.rule(kind).encryption {
+        Encryption::Require if exempt => Encryption::NotConfigured,
+        rule => rule,
     };
     let wanted = match rule {
         Encryption::Require => true,
