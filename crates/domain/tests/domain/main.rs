@@ -1,7 +1,5 @@
 //! Behaviour of the pure middle: planning, checking, compliance, keys, access, audit.
 
-#![expect(clippy::unwrap_used, reason = "a test whose ground is missing fails")]
-
 mod access;
 mod agreement;
 mod audit;

@@ -76,6 +76,10 @@ pub(super) struct Waiting {
     pub(super) wants: Wants,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each device, and it is replaced, not copied"
+)]
 pub(super) enum Wants {
     Identity,
     CheckIn {

@@ -67,7 +67,7 @@ impl World {
             Event::TakeBack { device } => self.set_retired(*device, false),
             Event::Cloned { device, volume, to } => self.copy(*device, *volume, *to, false),
             Event::Moved { device, volume, to } => self.copy(*device, *volume, *to, true),
-            other => self.to_a_device(other),
+            other => self.upon_a_device(other),
         }
     }
 
@@ -75,7 +75,7 @@ impl World {
         usize::from(device).checked_rem(self.devices.len())
     }
 
-    fn to_a_device(&mut self, event: &Event) {
+    fn upon_a_device(&mut self, event: &Event) {
         let device = match event {
             Event::AgentDies { device }
             | Event::AgentDiesInside { device, .. }
@@ -107,10 +107,10 @@ impl World {
             _ => return,
         };
         let Some(at) = self.at(device) else { return };
-        self.to_device(at, event);
+        self.upon_device(at, event);
     }
 
-    fn to_device(&mut self, at: usize, event: &Event) {
+    fn upon_device(&mut self, at: usize, event: &Event) {
         let now = self.now;
         let device = &mut self.devices[at];
         match event {

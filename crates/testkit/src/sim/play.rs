@@ -29,7 +29,7 @@ const ROUND: u32 = 90;
 
 pub(super) fn play(schedule: &Schedule, fault: Option<Fault>, traced: bool) -> Played {
     let events: Rc<[Timed]> = schedule.events.clone().into();
-    let mut world = World::new(schedule.seed, schedule.policy, schedule.replica, events, fault);
+    let mut world = World::new(schedule.seed, schedule.policy, schedule.replica, &events, fault);
     world.trace = traced.then(Vec::new);
     world.run(HORIZON);
     world.quiet = true;

@@ -148,7 +148,7 @@ impl World {
         seed: u64,
         policy: PolicyChoice,
         replica: Replica,
-        events: Rc<[Timed]>,
+        events: &Rc<[Timed]>,
         fault: Option<Fault>,
     ) -> Self {
         let mut world = Self {
@@ -157,7 +157,7 @@ impl World {
             draws: 0,
             sequence: 0,
             queue: BinaryHeap::with_capacity(64),
-            events: Rc::clone(&events),
+            events: Rc::clone(events),
             devices: Vec::new(),
             store: Store::new(policy, replica, fault),
             server_up: true,
