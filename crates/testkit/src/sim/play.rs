@@ -57,7 +57,8 @@ impl World {
     fn is_settled(&self) -> bool {
         self.devices.iter().all(|d| {
             let in_force = d.agent.memory.policy == Some(self.store.state.policy);
-            d.agent.settled && in_force && d.volumes.iter().all(|v| !v.is_converting())
+            let told = d.agent.memory.reported.as_deref() == Some(&d.observe());
+            d.agent.settled && in_force && told && d.volumes.iter().all(|v| !v.is_converting())
         })
     }
 

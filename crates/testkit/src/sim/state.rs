@@ -1,6 +1,6 @@
 //! What the virtual store holds, and what each transaction does to it. The decisions are those of `domain`: which keys an
-//! inventory replaces, what a disclosure makes of a key, how the audit chain goes on. The bookkeeping around them follows
-//! `store`'s SQL, and is held against it by replaying the same transactions on both (see `real`).
+//! inventory replaces, what a disclosure makes of a key, how the audit chain goes on. The bookkeeping around them is
+//! modelled after `store`'s SQL; nothing compares the two yet.
 
 use std::rc::Rc;
 
