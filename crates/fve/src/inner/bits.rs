@@ -10,6 +10,11 @@ impl Bits {
         Self(vec![0; usize::try_from(count.div_ceil(8)).unwrap_or(0)])
     }
 
+    /// How many bits are stored.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.len() as u64 * 8
+    }
+
     /// Bits beyond the end read as clear.
     pub(crate) fn get(&self, bit: u64) -> bool {
         usize::try_from(bit / 8)
@@ -27,7 +32,7 @@ impl Bits {
     }
 
     pub(crate) fn set_run(&mut self, start: u64, len: u64, value: bool) {
-        for bit in start..start + len {
+        for bit in start..start.saturating_add(len).min(self.count()) {
             self.set(bit, value);
         }
     }

@@ -99,7 +99,8 @@ pub(super) fn rebuild(
     clusters: &mut Bits,
 ) -> Result<IndexChange, NtfsError> {
     let mut builder = Builder::new(geo, directory, clusters)?;
-    let blocks = directory.blocks.size / directory.block as u64;
+    // The size is the volume's word; the bitmap is there, and beyond its end no block is used.
+    let blocks = (directory.blocks.size / directory.block as u64).min(directory.used.count());
     let used = (0..blocks).filter(|&block| directory.used.get(block));
     builder.retired = used
         .map(|block| block * directory.block as u64 / directory.unit)
