@@ -76,13 +76,13 @@ impl Builder<'_, '_> {
     }
 
     /// A TPM or TPM+PIN protector: `blob` is the sealed form of `sealed`.
-    pub(crate) fn tpm(&mut self, id: Guid, tpm: &TpmSeal<'_>) -> Result<Datum, Error> {
+    pub(crate) fn tpm(&mut self, id: Guid, tpm: &TpmSeal<'_>, name: Option<&str>) -> Result<Datum, Error> {
         let mut body = tpm.pcr_bitmap.to_le_bytes().to_vec();
         body.extend_from_slice(tpm.blob);
         self.protector(
             id,
             tpm.kind,
-            None,
+            name,
             Datum::new(role::PROPERTY, kind::TPM_BLOB, body),
             tpm.key,
         )

@@ -124,7 +124,7 @@ impl<D: WriteAt> UnlockedVolume<D> {
             blob,
             key,
         };
-        self.update(ctx, |edit| add(edit, |builder, id| builder.tpm(id, &seal)))
+        self.update(ctx, |edit| add(edit, |builder, id| builder.tpm(id, &seal, None)))
     }
 
     /// Seals anew: a TPM protector gets another object (new PIN, new PCR values) and keeps its GUID and kind.
@@ -145,7 +145,9 @@ impl<D: WriteAt> UnlockedVolume<D> {
             key,
         };
         self.update(ctx, |edit| {
-            replace(edit, index, id, |edit| edit.builder().tpm(id, &seal))
+            replace(edit, index, id, |edit| {
+                edit.builder().tpm(id, &seal, info.name.as_deref())
+            })
         })
     }
 

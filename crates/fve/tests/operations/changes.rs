@@ -480,3 +480,18 @@ fn operations_on_a_protector_of_another_kind_are_refused_by_name() {
     model.apply(&Step::Reopen);
     model.check(true);
 }
+
+#[test]
+fn a_tpm_protector_with_a_new_pin_keeps_its_name() {
+    let mut small = Small::new(7);
+    let volume = small.unlock();
+    let mut rng = small.rng.clone();
+    let ctx = &mut context(&mut rng);
+    let kind = ProtectorKind::TpmPin;
+    let id = volume.add_tpm(ctx, kind, 0x815, &[7; 100], &[1; 32]).unwrap();
+    volume.rename_protector(ctx, id, Some("Desk")).unwrap();
+    volume.replace_tpm(ctx, id, 0x815, &[3; 90], &[2; 32]).unwrap();
+    let infos = volume.protectors().unwrap();
+    let info = infos.iter().find(|info| info.id == id).unwrap();
+    assert_eq!(info.name.as_deref(), Some("Desk"));
+}
