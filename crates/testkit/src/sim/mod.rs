@@ -3,7 +3,7 @@
 //! Devices with several volumes follow the real planner, the real plan checker and the real steps of the agent; the
 //! server's ledger, disclosure, access, audit and compliance rules are the real ones of `domain`. Between them lies a
 //! network that loses, delays and doubles messages, and a store that is exact about what is durable when. After every
-//! event the promises P1 to P6 are held against the world ([`promises`]); after every schedule everything has converged.
+//! event the promises P1 to P6 are held against the world (`promises`); after every schedule everything has converged.
 
 mod agent;
 mod choice;
