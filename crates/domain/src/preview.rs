@@ -1,7 +1,7 @@
 //! What a change of policies would do to the fleet, before it is made.
 //!
 //! The stored inventories run past; for each device the present and the proposed effective policy are worked out, and where
-//! they differ, compliance and the plan under both. Devices that differ only by names share one evaluation: see [`class`].
+//! they differ, compliance and the plan under both. Devices that differ only by names share one evaluation: see `class`.
 //! Exemptions and grace periods are left out, and everything that a device waits for (the server, a PIN, a power supply) is
 //! taken to be at hand: the answer is what happens in the end.
 
