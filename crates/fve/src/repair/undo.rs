@@ -58,6 +58,10 @@ impl Undo {
             patches.push((offset, reader.slice(at + 16, len)?.to_vec()));
             at += 16 + len;
         }
+        if at != body.len() {
+            let (what, value) = ("the length of the undo file", bytes.len() as u64);
+            return Err(FormatError::Range { what, value }.into());
+        }
         Ok(Self { patches })
     }
 

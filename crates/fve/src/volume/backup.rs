@@ -122,6 +122,11 @@ impl MetadataBackup {
             return Err(BackupError::Version(version));
         }
         let boot_len = usize::from(head.u16(10)?);
+        let reserved = head.u32(12)?;
+        if reserved != 0 {
+            let (what, value) = ("the reserved field of the backup", reserved.into());
+            return Err(FormatError::Range { what, value }.into());
+        }
         let area_at = HEAD_LEN + boot_len;
         let expected = area_at + METADATA_LEN + SUM_LEN;
         if bytes.len() != expected {

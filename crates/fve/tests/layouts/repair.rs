@@ -9,6 +9,7 @@ use fve::repair::{
 use fve::{Context, Credential, Error, FileTime, Volume, is_fve};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
+use sha2::{Digest, Sha256};
 
 use crate::builder::{Builder, clear_key, datum, utf16, validate, vmk};
 use crate::foreign::all_of;
@@ -54,6 +55,15 @@ fn assert_mends(damaged: &[u8], backups: &[&[u8]], plain: &[u8], options: &Rescu
     let volume = volume.unlock(&Credential::ClearKey).unwrap();
     assert!(all_of(&volume) == plain);
     assert!(look(&device, &[]).healthy(), "{:?}", look(&device, &[]).describe());
+    let mut longer = undo.to_bytes();
+    longer.truncate(longer.len() - 32);
+    longer.push(0);
+    longer.extend_from_slice(&Sha256::digest(&longer));
+    let refusal = Undo::parse(&longer).unwrap_err().to_string();
+    assert!(
+        refusal.contains("the length of the undo file is out of range"),
+        "{refusal}"
+    );
     let undo = Undo::parse(&undo.to_bytes()).unwrap();
     undo.revert(&device).unwrap();
     assert!(device.to_vec() == damaged);

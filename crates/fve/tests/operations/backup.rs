@@ -103,6 +103,13 @@ fn a_backup_reads_back_and_every_damage_to_it_is_noticed() {
     let mut newer = bytes.clone();
     newer[8] = 2;
     assert_eq!(MetadataBackup::parse(&newer), Err(BackupError::Version(2)));
+    let mut reserved = bytes[..bytes.len() - 32].to_vec();
+    reserved[12] = 1;
+    reserved.extend_from_slice(&Sha256::digest(&reserved));
+    assert_eq!(
+        MetadataBackup::parse(&reserved).unwrap_err().to_string(),
+        "what the backup holds is not sound: the reserved field of the backup is out of range: 1"
+    );
 
     let bare = MetadataBackup::parse(&small.metadata_bytes()).unwrap();
     assert_eq!(
