@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use domain::ids::RequestId;
 use domain::ledger::Ledger;
-use domain::plan::{Blocked, Maintenance, Plan, RotateRequest, Situation};
+use domain::plan::{Blocked, Plan, RotateRequest, Situation};
 use domain::policy::Policy;
 use domain::policy::targeting::UtcOffset;
 use domain::time::{Clock, Timestamp};
@@ -144,7 +144,8 @@ impl Agent {
         for _ in 0..MAX_ROUNDS {
             let answer = self.check_in(&seen).await?;
             let rotate = self.take_requests(&answer);
-            let plan = self.plan(&seen, &answer, &rotate);
+            let situation = self.situation(&answer, &rotate);
+            let plan = self.plan(&seen, &answer.ledger, &situation);
             if plan.actions.is_empty() {
                 self.note_satisfied(&seen, &rotate);
                 if !self.has_news() {
@@ -155,7 +156,7 @@ impl Agent {
                     });
                 }
             } else {
-                self.act(&plan, &seen, &answer).await?;
+                self.act(&plan, &seen, &answer, &situation).await?;
                 seen = self.observe().await?;
             }
             productive = true;
@@ -253,18 +254,23 @@ impl Agent {
         rotate
     }
 
-    fn plan(&mut self, seen: &Observation, answer: &CheckInResponse, rotate: &[(RequestId, RotateRequest)]) -> Plan {
-        let situation = Situation {
+    fn situation(&self, answer: &CheckInResponse, rotate: &[(RequestId, RotateRequest)]) -> Situation {
+        // The device's own time is taken for UTC: agents do not know their time zone yet.
+        let maintenance = answer.maintenance.state(self.clock.now(), UtcOffset::default());
+        Situation {
             server_reachable: true,
             pin_available: self.pin.available(),
             rotate: rotate.iter().map(|(_, wish)| wish.clone()).collect(),
             now: answer.now.unwrap_or_else(|| self.clock.now()),
             exemptions: answer.exemptions.clone(),
-            maintenance: window(&answer.maintenance, self.clock.now()),
+            maintenance,
             ..Situation::default()
-        };
+        }
+    }
+
+    fn plan(&mut self, seen: &Observation, ledger: &Ledger, situation: &Situation) -> Plan {
         let policy = self.memory.policy.as_ref().map(|(_, policy)| policy.clone());
-        let plan = domain::plan::plan(&policy.unwrap_or_default(), &seen.inventory, &answer.ledger, &situation);
+        let plan = domain::plan::plan(&policy.unwrap_or_default(), &seen.inventory, ledger, situation);
         let blocked = seen.unreadable.iter().chain(&plan.blocked).take(MAX_BLOCKED);
         self.memory.blocked = blocked
             .map(|blocked| Blocked {
@@ -275,8 +281,14 @@ impl Agent {
         plan
     }
 
-    async fn act(&mut self, plan: &Plan, seen: &Observation, answer: &CheckInResponse) -> Result<(), AgentError> {
-        self.check_plan(plan, seen, &answer.ledger)?;
+    async fn act(
+        &mut self,
+        plan: &Plan,
+        seen: &Observation,
+        answer: &CheckInResponse,
+        situation: &Situation,
+    ) -> Result<(), AgentError> {
+        self.check_plan(plan, seen, &answer.ledger, situation)?;
         let identity = self.identity.as_ref().ok_or(IdentityError::NoToken)?;
         let client = self.client.clone().ok_or(IdentityError::NoToken)?;
         let mut acknowledged = Acknowledged::from_ledger(&answer.ledger);
@@ -294,10 +306,15 @@ impl Agent {
     }
 
     /// Trusts no plan that an independent checker finds fault with.
-    fn check_plan(&self, plan: &Plan, seen: &Observation, ledger: &Ledger) -> Result<(), AgentError> {
+    fn check_plan(
+        &self,
+        plan: &Plan,
+        seen: &Observation,
+        ledger: &Ledger,
+        situation: &Situation,
+    ) -> Result<(), AgentError> {
         let policy = self.memory.policy.as_ref().map(|(_, policy)| policy.clone());
-        let situation = Situation::default();
-        domain::plan::check::check(plan, &seen.inventory, ledger, &policy.unwrap_or_default(), &situation).map_err(
+        domain::plan::check::check(plan, &seen.inventory, ledger, &policy.unwrap_or_default(), situation).map_err(
             |breaches| {
                 let breaches: Vec<String> = breaches.iter().map(ToString::to_string).collect();
                 AgentError::UnsafePlan(breaches.join("; "))
@@ -396,16 +413,5 @@ impl Agent {
         self.client = Some(Client::with_identity(&self.endpoint, &identity)?);
         self.identity = Some(identity);
         Ok(())
-    }
-}
-
-/// Whether work on drives may begin. The device's own time is taken for UTC: agents do not know their time zone yet.
-fn window(told: &domain::policy::resolve::Maintenance, now: Timestamp) -> Maintenance {
-    let offset = UtcOffset::default();
-    if told.outside_allowed || told.is_open(now, offset) {
-        return Maintenance::Open;
-    }
-    Maintenance::Closed {
-        opens: told.next_opening(now, offset),
     }
 }

@@ -97,6 +97,30 @@ impl Enforcement {
     }
 }
 
+impl Decision {
+    /// Whether `next` may follow: a request is granted or refused; what was granted is granted otherwise or taken back. Who
+    /// was refused, or lost it, asks again: the record of each request stays readable.
+    #[must_use]
+    pub fn may_become(self, next: Self) -> bool {
+        matches!(
+            (self, next),
+            (Self::Pending, Self::Approved { .. } | Self::Denied { .. })
+                | (Self::Approved { .. }, Self::Approved { .. } | Self::Revoked { .. })
+        )
+    }
+
+    /// In a word, as it is stored.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved { .. } => "approved",
+            Self::Denied { .. } => "denied",
+            Self::Revoked { .. } => "revoked",
+        }
+    }
+}
+
 impl Exemption {
     /// Whether it holds at this moment.
     #[must_use]

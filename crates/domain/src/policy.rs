@@ -110,6 +110,17 @@ impl Policy {
                 .any(|id| volume.hardware_ids.iter().any(|has| has.eq_ignore_ascii_case(id)))
     }
 
+    /// Days of grace for drives of this kind, where they are enforced.
+    #[must_use]
+    pub fn grace_days(&self, kind: VolumeKind) -> Option<u16> {
+        let (enforcement, days) = match kind {
+            VolumeKind::Os => (self.os.enforcement, self.os.grace_days),
+            VolumeKind::Fixed => (self.fixed.enforcement, self.fixed.grace_days),
+            VolumeKind::Removable => return None,
+        };
+        (enforcement == TriState::Enabled).then_some(days)
+    }
+
     /// The rule on passwords of drives of this kind; FIPS mode forbids them whatever policy says.
     #[must_use]
     pub fn password(&self, kind: VolumeKind, inventory: &Inventory) -> PasswordRule {

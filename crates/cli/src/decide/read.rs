@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
+use domain::policy::document::place;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -107,11 +108,10 @@ impl Text {
 
     fn in_toml(&self, error: &toml::de::Error) -> String {
         let message = error.message().replace('\n', " ");
-        let Some(before) = error.span().and_then(|span| self.text.get(..span.start)) else {
+        let Some(span) = error.span() else {
             return self.fault(&message);
         };
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        let (line, column) = place(&self.text, span.start);
         self.fault(&format!("{message} at line {line} column {column}"))
     }
 }

@@ -53,19 +53,24 @@ pub(super) fn sound(path: &Path) -> Result<Option<Document>> {
     Ok(faults.is_empty().then_some(parsed.document))
 }
 
-/// `FILE:LINE:COLUMN: …`, as compilers tell it.
+/// Notes faults, a line each.
 pub(super) fn tell(path: &Path, kind: &str, faults: &[Fault]) {
     for fault in faults {
-        let setting = fault.setting.as_ref().map(|id| format!("{}: ", id.escape_debug()));
-        note(&format!(
-            "{}:{}:{}: {kind}{}{}",
-            path.display(),
-            fault.line,
-            fault.column,
-            setting.unwrap_or_default(),
-            fault.message
-        ));
+        note(&told(path, kind, fault));
     }
+}
+
+/// `FILE:LINE:COLUMN: …`, as compilers tell it.
+pub(super) fn told(path: &Path, kind: &str, fault: &Fault) -> String {
+    let setting = fault.setting.as_ref().map(|id| format!("{}: ", id.escape_debug()));
+    format!(
+        "{}:{}:{}: {kind}{}{}",
+        path.display(),
+        fault.line,
+        fault.column,
+        setting.unwrap_or_default(),
+        fault.message
+    )
 }
 
 /// Where something is written.

@@ -3,7 +3,7 @@
 use super::{Verdict, VolumeCompliance};
 use crate::exemption;
 use crate::plan::{Detected, Situation};
-use crate::policy::{Policy, TriState};
+use crate::policy::Policy;
 use crate::time::Timestamp;
 use crate::volume::VolumeKind;
 
@@ -32,7 +32,7 @@ pub(super) fn note(policy: &Policy, situation: &Situation, volumes: &mut [Volume
         let grace_since = before
             .and_then(|d| d.grace_since.map(|since| since.min(now)))
             .or(begins);
-        let days = grace_days(policy, volume.kind);
+        let days = policy.grace_days(volume.kind);
         volume.detected_at = Some(since);
         volume.enforce_from = days.and_then(|days| exemption::latest_start(policy, grace_since, Some(days)));
         remembered.push(Detected {
@@ -44,17 +44,8 @@ pub(super) fn note(policy: &Policy, situation: &Situation, volumes: &mut [Volume
     remembered
 }
 
-/// Days of grace, where they are enforced.
-fn grace_days(policy: &Policy, kind: VolumeKind) -> Option<u16> {
-    match kind {
-        VolumeKind::Os => (policy.os.enforcement == TriState::Enabled).then_some(policy.os.grace_days),
-        VolumeKind::Fixed => (policy.fixed.enforcement == TriState::Enabled).then_some(policy.fixed.grace_days),
-        VolumeKind::Removable => None,
-    }
-}
-
 /// Until when the encryption of a volume can be put off, enforced or not; none: there is no end yet.
 pub(super) fn latest_start(policy: &Policy, detected: &[Detected], volume: &VolumeCompliance) -> Option<Timestamp> {
     let grace_since = detected.iter().find(|d| d.device == volume.device)?.grace_since;
-    exemption::latest_start(policy, grace_since, grace_days(policy, volume.kind))
+    exemption::latest_start(policy, grace_since, policy.grace_days(volume.kind))
 }

@@ -4,7 +4,6 @@ use super::decide::{Decision, Steps};
 use super::{Maintenance, Power};
 use crate::exemption;
 use crate::inventory::{SystemPartition, VolumeReport};
-use crate::policy::TriState;
 use crate::time::Timestamp;
 use crate::volume::VolumeKind;
 
@@ -95,11 +94,9 @@ impl Decision<'_> {
 
     /// Until when encryption of a volume may be put off; none: there is no end yet. Removable drives are not put off.
     pub(super) fn latest_start(&self, device: &str, kind: VolumeKind) -> Option<Timestamp> {
-        let (enforcement, days) = match kind {
-            VolumeKind::Os => (self.policy.os.enforcement, self.policy.os.grace_days),
-            VolumeKind::Fixed => (self.policy.fixed.enforcement, self.policy.fixed.grace_days),
-            VolumeKind::Removable => return Some(Timestamp(i64::MIN)),
-        };
+        if kind == VolumeKind::Removable {
+            return Some(Timestamp(i64::MIN));
+        }
         let detected = self.situation.detected.iter().find(|d| d.device == device);
         // Found for the first time right now; a fixed drive's grace has not begun.
         let grace_since = match (detected, kind) {
@@ -108,10 +105,6 @@ impl Decision<'_> {
             (None, VolumeKind::Os) => Some(self.situation.now),
             (None, _) => None,
         };
-        exemption::latest_start(
-            self.policy,
-            grace_since,
-            (enforcement == TriState::Enabled).then_some(days),
-        )
+        exemption::latest_start(self.policy, grace_since, self.policy.grace_days(kind))
     }
 }

@@ -201,7 +201,7 @@ fn without_mark(text: &str) -> &str {
 }
 
 /// Line and column of a byte.
-fn place(text: &str, at: usize) -> Place {
+pub fn place(text: &str, at: usize) -> Place {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;

@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::reference::{Encoding, NOT_CONFIGURED, RegistryValue, Root, Setting, reference};
+use super::reference::{NOT_CONFIGURED, Root, Setting, reference};
 use super::{Encryption, Policy};
 use crate::inventory::{Inventory, Origin, RegistryData, RegistryEntry};
 
@@ -45,14 +45,15 @@ pub struct Differences {
 /// All values that a policy wants to have in the registry, in the reference's order, each once.
 #[must_use]
 pub fn wanted_values(policy: &Policy) -> Vec<WantedValue> {
+    let plain = Policy::default();
     let mut wanted = Vec::<WantedValue>::new();
     for setting in reference() {
         let value = setting.value(policy);
-        if !is_said(setting, &value, policy) {
+        if !is_said(setting, &value, policy, &plain) {
             continue;
         }
         for carrier in setting.registry {
-            let Some(data) = data(carrier, &value) else { continue };
+            let Some(data) = carrier.data(&value) else { continue };
             let stands = wanted
                 .iter()
                 .any(|w| w.root == carrier.root && w.name.eq_ignore_ascii_case(carrier.name));
@@ -107,20 +108,13 @@ impl Conflict {
     }
 }
 
-/// Whether a policy says something with this value that Windows has to be told.
-fn is_said(setting: &Setting, value: &str, policy: &Policy) -> bool {
+/// Whether a policy says something with this value that Windows has to be told. `plain`: a policy that configures nothing.
+fn is_said(setting: &Setting, value: &str, policy: &Policy, plain: &Policy) -> bool {
     if value == NOT_CONFIGURED || value.is_empty() {
         return false;
     }
     // Windows' defaults for these depend on the edition and the release.
     let always = ["os.protector", "os.min_pin_length"];
     let os_required = policy.os.encryption == Encryption::Require;
-    value != setting.default_value() || (os_required && always.contains(&setting.id))
-}
-
-fn data(carrier: &RegistryValue, value: &str) -> Option<RegistryData> {
-    match carrier.encoding {
-        Encoding::Text => Some(RegistryData::Text(value.to_owned())),
-        other => other.number(value).map(RegistryData::Number),
-    }
+    value != setting.value(plain) || (os_required && always.contains(&setting.id))
 }

@@ -52,7 +52,7 @@ fn policies() -> impl Strategy<Value = Policy> {
     })
 }
 
-fn volume(number: u128, kind: VolumeKind) -> impl Strategy<Value = VolumeReport> {
+fn volume(number: u128, kind_of_volume: VolumeKind) -> impl Strategy<Value = VolumeReport> {
     use ConversionStatus as C;
     let conversion = select(vec![
         C::FullyDecrypted,
@@ -93,10 +93,8 @@ fn volume(number: u128, kind: VolumeKind) -> impl Strategy<Value = VolumeReport>
             let encrypted = conversion != C::FullyDecrypted;
             let protectors: Vec<ProtectorReport> = kinds
                 .into_iter()
-                .filter(|kind| {
-                    encrypted
-                        && (kind_fits(kind, number) || !matches!(kind, ProtectorType::Tpm | ProtectorType::TpmPin))
-                })
+                // TPM protectors lie on operating system volumes only.
+                .filter(|kind| encrypted && (kind_of_volume == VolumeKind::Os || !kind.starts_by_tpm()))
                 .enumerate()
                 .map(|(i, kind)| ProtectorReport {
                     id: ProtectorId(Uuid::from_u128(number * 0x100 + 1 + i as u128)),
@@ -104,7 +102,7 @@ fn volume(number: u128, kind: VolumeKind) -> impl Strategy<Value = VolumeReport>
                     name: None,
                 })
                 .collect();
-            let data = kind != VolumeKind::Os;
+            let data = kind_of_volume != VolumeKind::Os;
             let has_key = protectors.iter().any(|p| p.kind == ProtectorType::ExternalKey);
             let suspended = suspended.filter(|_| encrypted && !data);
             let protected = conversion == C::FullyEncrypted && suspended.is_none() && !protectors.is_empty();
@@ -128,15 +126,10 @@ fn volume(number: u128, kind: VolumeKind) -> impl Strategy<Value = VolumeReport>
                 protectors,
                 hardware_ids: if listed { vec!["usb\\1".to_owned()] } else { Vec::new() },
                 other_encryption: (foreign && !encrypted).then(|| "Other".to_owned()),
-                ..VolumeReport::plain(&format!("volume{number}"), kind)
+                ..VolumeReport::plain(&format!("volume{number}"), kind_of_volume)
             }
         },
     )
-}
-
-/// TPM protectors lie on operating system volumes only.
-fn kind_fits(_: &ProtectorType, number: u128) -> bool {
-    number == 1
 }
 
 fn inventories() -> impl Strategy<Value = Inventory> {

@@ -9,7 +9,7 @@ use domain::exemption::Decision;
 use domain::ids::DeviceId;
 use domain::inventory::Inventory;
 use domain::policy::Conflict;
-use domain::policy::document::Document as Text;
+use domain::policy::document::{self, Document as Text};
 use domain::policy::resolve::{PolicySource, Resolved, Targeting};
 use domain::policy::targeting::{Collection, CollectionId, Deployment, DeviceFacts, PolicyId, Window};
 use domain::preview::{Listing, Preview, Question, Run, StoredDevice};
@@ -52,6 +52,21 @@ pub async fn history(state: &AppState, user: &CurrentUser, kind: ItemKind, id: &
         (true, ItemKind::Document, BUILT_IN) => Ok(vec![first(state)?]),
         (true, _, _) => Err(AppError::not_found("There is no such thing.")),
     }
+}
+
+/// The newest version of a document, and the document in it. The built-in one is there before its first version.
+///
+/// # Errors
+/// 403; 404.
+pub async fn document(state: &AppState, user: &CurrentUser, id: &str) -> Result<(Item, Document)> {
+    user.demand(Permission::ReadDevices)?;
+    let item = match state.store.item(ItemKind::Document, id).await? {
+        None if id == BUILT_IN => Some(first(state)?),
+        stored => stored,
+    };
+    item.and_then(|item| Some((item.content.document()?.clone(), item)))
+        .map(|(document, item)| (item, document))
+        .ok_or_else(|| AppError::not_found("There is no such policy."))
 }
 
 /// The built-in document before anybody wrote one.
@@ -115,17 +130,20 @@ pub fn read_document(id: &str, text: &str) -> Result<Document, Vec<String>> {
 /// # Errors
 /// The fault with its place.
 pub fn read_collection(id: &str, text: &str) -> Result<Collection, Vec<String>> {
-    let with_id = format!("id = \"{id}\"\n");
     CollectionId::new(id).map_err(|error| vec![error.to_string()])?;
-    let whole = if text
-        .lines()
-        .any(|line| line.trim_start().starts_with("id ") || line.trim_start().starts_with("id="))
-    {
-        text.to_owned()
+    // A text may leave its short name out.
+    let names_itself = text.parse::<toml::Table>().is_ok_and(|table| table.contains_key("id"));
+    let head = if names_itself {
+        String::new()
     } else {
-        with_id + text
+        format!("id = \"{id}\"\n")
     };
-    let collection: Collection = toml::from_str(&whole).map_err(|error| vec![error.to_string()])?;
+    let whole = format!("{head}{text}");
+    let collection: Collection = toml::from_str(&whole).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start.saturating_sub(head.len()));
+        let (line, column) = document::place(text, at);
+        vec![format!("{line}:{column}: {}", error.message().replace('\n', ", "))]
+    })?;
     if collection.id.as_str() == id {
         Ok(collection)
     } else {

@@ -50,28 +50,25 @@ pub(super) fn decide(
     record: &DecisionRecord,
     audit: Vec<AuditEvent>,
 ) -> Result<Vec<DeviceId>> {
-    let (key, state): (String, String) = tx
+    let key: String = tx
         .sql
-        .prepare_cached("SELECT user_key, state FROM exemptions WHERE id = ?1")?
-        .query_map([signed(id.0)], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .prepare_cached("SELECT user_key FROM exemptions WHERE id = ?1")?
+        .query_map([signed(id.0)], |row| row.get(0))?
         .next()
         .transpose()?
         .ok_or(StoreError::NotFound(What::Exemption))?;
-    let (new, until) = match record.decision {
-        Decision::Pending => ("pending", None),
-        Decision::Approved { until, .. } => ("approved", until),
-        Decision::Denied { .. } => ("denied", None),
-        Decision::Revoked { .. } => ("revoked", None),
-    };
-    // Who was refused, or lost it, asks again: the record of each request stays readable.
-    if !matches!(
-        (state.as_str(), new),
-        ("pending", "approved" | "denied") | ("approved", "approved" | "revoked")
-    ) {
+    let (now, next) = (latest(tx.sql, id)?, record.decision);
+    if !now.may_become(next) {
         return Err(StoreError::Rejected(format!(
-            "a request that is {state} cannot become {new}"
+            "a request that is {} cannot become {}",
+            now.word(),
+            next.word()
         )));
     }
+    let until = match next {
+        Decision::Approved { until, .. } => until,
+        _ => None,
+    };
     tx.sql
         .prepare_cached(
             "INSERT INTO exemption_decisions (exemption, number, decision, at, by, note)
@@ -86,7 +83,7 @@ pub(super) fn decide(
         ])?;
     tx.sql
         .prepare_cached("UPDATE exemptions SET state = ?2, until = ?3 WHERE id = ?1")?
-        .execute(params![signed(id.0), new, until.map(|until| until.0)])?;
+        .execute(params![signed(id.0), next.word(), until.map(|until| until.0)])?;
     tx.append(audit)?;
     evaluate_devices(tx, &key, record.at)
 }
@@ -162,21 +159,30 @@ fn select(sql: &Connection, condition: &str, values: impl Params) -> Result<Vec<
         .collect()
 }
 
-fn from_row(sql: &Connection, row: &Row<'_>) -> Result<ExemptionRecord> {
-    let id = count(row, "id")?;
-    let decisions: Vec<DecisionRecord> = sql
-        .prepare_cached("SELECT * FROM exemption_decisions WHERE exemption = ?1 ORDER BY number")?
-        .query_and_then([signed(id)], |row| {
-            Ok::<_, StoreError>(DecisionRecord {
+/// How it stands.
+fn latest(sql: &Connection, id: ExemptionId) -> Result<Decision> {
+    Ok(decisions(sql, id)?.last().map(|last| last.decision).unwrap_or_default())
+}
+
+/// All decisions on a request, the first one first.
+fn decisions(sql: &Connection, id: ExemptionId) -> Result<Vec<DecisionRecord>> {
+    sql.prepare_cached("SELECT * FROM exemption_decisions WHERE exemption = ?1 ORDER BY number")?
+        .query_and_then([signed(id.0)], |row| {
+            Ok(DecisionRecord {
                 decision: json(row, "decision")?,
                 at: time(row, "at")?,
                 by: row.get("by")?,
                 note: row.get("note")?,
             })
         })?
-        .collect::<Result<_>>()?;
+        .collect()
+}
+
+fn from_row(sql: &Connection, row: &Row<'_>) -> Result<ExemptionRecord> {
+    let id = ExemptionId(count(row, "id")?);
+    let decisions = decisions(sql, id)?;
     Ok(ExemptionRecord {
-        id: ExemptionId(id),
+        id,
         exemption: Exemption {
             user: row.get("user")?,
             requested: time(row, "requested_at")?,

@@ -36,6 +36,11 @@ impl Targeting for SqliteStore {
         self.read(move |sql| items::all(sql, kind)).await
     }
 
+    async fn item(&self, kind: ItemKind, id: &str) -> Result<Option<Item>> {
+        let id = id.to_owned();
+        self.read(move |sql| items::newest(sql, kind, &id)).await
+    }
+
     async fn item_history(&self, kind: ItemKind, id: &str) -> Result<Vec<Item>> {
         let id = id.to_owned();
         self.read(move |sql| items::history(sql, kind, &id)).await

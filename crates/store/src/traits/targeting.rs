@@ -28,6 +28,9 @@ pub trait Targeting {
     /// The newest version of each, by short name, retired ones too.
     async fn items(&self, kind: ItemKind) -> Result<Vec<Item>>;
 
+    /// The newest version of one.
+    async fn item(&self, kind: ItemKind, id: &str) -> Result<Option<Item>>;
+
     /// All versions, newest first; none when there is no such thing.
     async fn item_history(&self, kind: ItemKind, id: &str) -> Result<Vec<Item>>;
 

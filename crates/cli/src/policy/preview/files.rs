@@ -75,12 +75,8 @@ pub(super) fn all_of<E: Display>(errors: &[E]) -> anyhow::Error {
 /// Rules between settings are not asked for: what one policy leaves out may come from another.
 fn document(path: &Path) -> Result<Document> {
     let parsed = Document::parse(&file::text(path)?).map_err(|faults| {
-        let told = faults.iter().map(|fault| {
-            let setting = fault.setting.as_ref().map(|id| format!("{}: ", id.escape_debug()));
-            let (line, column, setting) = (fault.line, fault.column, setting.unwrap_or_default());
-            format!("{}:{line}:{column}: {setting}{}", path.display(), fault.message)
-        });
-        all_of(&told.collect::<Vec<_>>())
+        let lines: Vec<String> = faults.iter().map(|fault| file::told(path, "", fault)).collect();
+        all_of(&lines)
     })?;
     Ok(parsed.document)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::{Imported, Inexpressible, nameless};
+use crate::inventory::RegistryData;
 use crate::policy::document::Document;
 use crate::policy::{Encoding, RegistryValue, Root, Setting, reference, setting};
 
@@ -156,10 +157,10 @@ fn text(carrier: &RegistryValue, data: &Data) -> Result<String, String> {
 }
 
 fn data(carrier: &RegistryValue, value: &str) -> Option<Data> {
-    match carrier.encoding {
-        Encoding::Text => Some(Data::Text(value.to_owned())),
-        other => other.number(value).map(Data::Number),
-    }
+    carrier.data(value).map(|data| match data {
+        RegistryData::Number(number) => Data::Number(number),
+        RegistryData::Text(text) => Data::Text(text),
+    })
 }
 
 fn numbers(encoding: Encoding) -> String {

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Setting;
+use crate::inventory::RegistryData;
 
 /// Where registry values lie, under `HKEY_LOCAL_MACHINE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -114,6 +115,15 @@ impl Root {
 }
 
 impl RegistryValue {
+    /// The data that stands for this text; none: the value does not say it.
+    #[must_use]
+    pub fn data(&self, value: &str) -> Option<RegistryData> {
+        match self.encoding {
+            Encoding::Text => Some(RegistryData::Text(value.to_owned())),
+            other => other.number(value).map(RegistryData::Number),
+        }
+    }
+
     pub(super) const fn new(root: Root, name: &'static str, encoding: Encoding) -> Self {
         Self {
             root,

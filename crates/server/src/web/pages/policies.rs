@@ -36,13 +36,6 @@ use super::deployments;
 
 /// Most changes that are shown of one version.
 const MOST_CHANGES: usize = 12;
-const SECTIONS: [Section; 5] = [
-    Section::Setup,
-    Section::OsDrive,
-    Section::FixedDrive,
-    Section::RemovableDrive,
-    Section::Client,
-];
 
 /// `GET /admin/policies`.
 pub(crate) async fn list(
@@ -111,7 +104,7 @@ pub(crate) async fn page(
     let collections = targeting::items(&state, &user, ItemKind::Collection).await?;
     let chrome = frame.chrome(&user, Place::Policies);
     let may_change = chrome.may_manage_policy();
-    let mut blocks: Vec<Block> = SECTIONS
+    let mut blocks: Vec<Block> = Section::ALL
         .into_iter()
         .filter_map(|section| configured(section, &document.assignments))
         .collect();
@@ -195,7 +188,7 @@ fn notes(retired: bool, description: &str) -> Vec<(Tone, String)> {
 }
 
 /// The newest version of a document.
-pub(super) fn newest(history: &[Item]) -> Result<(&Item, &Document)> {
+fn newest(history: &[Item]) -> Result<(&Item, &Document)> {
     let item = history.first();
     item.and_then(|item| Some((item, item.content.document()?)))
         .ok_or_else(|| AppError::not_found("There is no such policy."))
@@ -265,8 +258,7 @@ pub(crate) async fn edit(
     Path(id): Path<String>,
 ) -> Result<Response> {
     let user = user.0;
-    let history = targeting::history(&state, &user, ItemKind::Document, &id).await?;
-    let (item, document) = newest(&history)?;
+    let (item, document) = targeting::document(&state, &user, &id).await?;
     let values = document
         .assignments
         .iter()
@@ -291,19 +283,18 @@ pub(crate) async fn save(
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
     let user = user.0;
-    let history = targeting::history(&state, &user, ItemKind::Document, &id).await?;
-    let (item, document) = newest(&history)?;
+    let (item, document) = targeting::document(&state, &user, &id).await?;
     same_revision(&given, item.version)?;
     let values = values(&given);
-    let text = match edited(item, document, &values) {
+    let text = match edited(&item, &document, &values) {
         Ok(text) => text,
-        Err(faults) => return again(&frame, &user, &id, item, document, &values, &faults),
+        Err(faults) => return again(&frame, &user, &id, &item, &document, &values, &faults),
     };
     let new = targeting::read_document(&id, &text).map_err(|faults| AppError::invalid("policy", faults.join("; ")))?;
     if new.assignments == document.assignments && !item.retired {
         return Ok(go(&format!("/admin/policies/{id}?done=policy-same")));
     }
-    let note = changes(document, &new);
+    let note = changes(&document, &new);
     targeting::put(&state, &user, Content::Document(new), text, item.version, false, &note).await?;
     Ok(go(&format!("/admin/policies/{id}?done=policy")))
 }
@@ -444,7 +435,7 @@ fn sections(values: &BTreeMap<&'static str, String>, faults: &BTreeMap<String, S
             })
             .collect(),
     };
-    SECTIONS.into_iter().map(one).collect()
+    Section::ALL.into_iter().map(one).collect()
 }
 
 fn about_section(section: Section) -> &'static str {

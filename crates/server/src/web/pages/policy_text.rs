@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use store::model::{Content, ItemKind};
+use store::model::Content;
 
 use crate::{
     csrf::CsrfForm,
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-use super::policies::{changes, newest, same_revision};
+use super::policies::{changes, same_revision};
 
 const EMPTY: &str = "name = \"\"\ndescription = \"\"\n\n[os]\nencryption = \"require\"\n";
 
@@ -48,8 +48,7 @@ pub(crate) async fn new(
     let text = if asked.from.is_empty() {
         EMPTY.to_owned()
     } else {
-        let history = targeting::history(&state, &user.0, ItemKind::Document, &asked.from).await?;
-        targeting::text_of(newest(&history)?.0)
+        targeting::text_of(&targeting::document(&state, &user.0, &asked.from).await?.0)
     };
     let id = if asked.from.is_empty() {
         String::new()
@@ -120,9 +119,8 @@ pub(crate) async fn edit(
     user: Require<may::ManagePolicy>,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let history = targeting::history(&state, &user.0, ItemKind::Document, &id).await?;
-    let (item, document) = newest(&history)?;
-    let text = targeting::text_of(item);
+    let (item, document) = targeting::document(&state, &user.0, &id).await?;
+    let text = targeting::text_of(&item);
     answer(&text_form(
         &frame,
         &user.0,
@@ -142,16 +140,15 @@ pub(crate) async fn save(
     Path(id): Path<String>,
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
-    let history = targeting::history(&state, &user.0, ItemKind::Document, &id).await?;
-    let (item, before) = newest(&history)?;
+    let (item, before) = targeting::document(&state, &user.0, &id).await?;
     same_revision(&given, item.version)?;
     let text = written(given.get("text").map(String::as_str).unwrap_or_default());
     match targeting::read_document(&id, &text) {
-        Ok(_) if text == targeting::text_of(item) && !item.retired => {
+        Ok(_) if text == targeting::text_of(&item) && !item.retired => {
             Ok(go(&format!("/admin/policies/{id}?done=policy-same")))
         }
         Ok(document) => {
-            let note = changes(before, &document);
+            let note = changes(&before, &document);
             targeting::put(
                 &state,
                 &user.0,
@@ -215,20 +212,10 @@ pub(crate) async fn retire(
     Path(id): Path<String>,
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
-    let history = targeting::history(&state, &user.0, ItemKind::Document, &id).await?;
-    let (item, document) = newest(&history)?;
+    let (item, document) = targeting::document(&state, &user.0, &id).await?;
     same_revision(&given, item.version)?;
-    let content = Content::Document(document.clone());
-    targeting::put(
-        &state,
-        &user.0,
-        content,
-        item.text.clone(),
-        item.version,
-        true,
-        "retired",
-    )
-    .await?;
+    let content = Content::Document(document);
+    targeting::put(&state, &user.0, content, item.text, item.version, true, "retired").await?;
     Ok(go(&format!("/admin/policies/{id}?done=retired")))
 }
 

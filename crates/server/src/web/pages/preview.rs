@@ -8,7 +8,6 @@ use axum::{
     response::Response,
 };
 use domain::preview::{Effect, Line, Listing, Preview, SettingChange};
-use store::model::ItemKind;
 
 use crate::{
     csrf::CsrfForm,
@@ -30,7 +29,7 @@ use crate::{
 };
 
 use super::deployments;
-use super::policies::{again, edited, newest, same_revision, values};
+use super::policies::{again, edited, same_revision, values};
 use super::policy_text::{text_form, written};
 
 const ON_A_PAGE: usize = 50;
@@ -44,16 +43,15 @@ pub(crate) async fn policy(
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
     let user = user.0;
-    let history = targeting::history(&state, &user, ItemKind::Document, &id).await?;
-    let (item, before) = newest(&history)?;
+    let (item, before) = targeting::document(&state, &user, &id).await?;
     same_revision(&given, item.version)?;
     let text = match given.get("text") {
         Some(text) => written(text),
         None => {
             let values = values(&given);
-            match edited(item, before, &values) {
+            match edited(&item, &before, &values) {
                 Ok(text) => text,
-                Err(faults) => return again(&frame, &user, &id, item, before, &values, &faults),
+                Err(faults) => return again(&frame, &user, &id, &item, &before, &values, &faults),
             }
         }
     };
@@ -73,7 +71,7 @@ pub(crate) async fn policy(
         buttons: Vec::new(),
     };
     let to = format!("/admin/policies/{id}/preview");
-    let name = before.name.clone();
+    let name = before.name;
     answer(&sheet(
         &frame,
         &user,
@@ -98,8 +96,7 @@ pub(crate) async fn deployment(
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
     let user = user.0;
-    let history = targeting::history(&state, &user, ItemKind::Document, &id).await?;
-    let name = newest(&history)?.1.name.clone();
+    let name = targeting::document(&state, &user, &id).await?.1.name;
     let mut deployment = deployments::read(&id, &given)?;
     // What it will do once it begins.
     deployment.not_before = None;
