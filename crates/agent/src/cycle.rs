@@ -25,10 +25,13 @@ use crate::hooks::{Hooks, PinSource};
 use crate::identity::{EnrolmentToken, Identity, IdentityError};
 use crate::observe::{self, Facts, Observation};
 use crate::run::Deps;
+use crate::sequence::Sequence;
 use crate::shared::SharedProvider;
 
 /// Rounds of observing, planning and acting in one cycle. Three are usual: act, see that it is done, say so.
 const MAX_ROUNDS: usize = 10;
+/// Check-ins in a row that the server takes for older than another one.
+const MAX_OVERTAKEN: u32 = 3;
 /// Bounds of what a server may say about the next check-in.
 const SOONEST: Duration = Duration::from_secs(1);
 const LATEST: Duration = Duration::from_secs(2880 * 60);
@@ -45,6 +48,7 @@ pub(crate) struct Agent {
     pin: Box<dyn PinSource>,
     endpoint: Endpoint,
     identity: Option<Identity>,
+    sequence: Sequence,
     /// Keeps a second agent out of the state directory.
     _lock: File,
 }
@@ -100,6 +104,7 @@ impl Agent {
         let lock = files::lock_state_dir(&config.state_dir)?;
         let endpoint = Endpoint::new(&config.server, &config.ca_file, deps.timeouts)?;
         Ok(Self {
+            sequence: Sequence::load(&config.state_dir),
             config,
             provider: SharedProvider::new(deps.provider),
             clock: deps.clock,
@@ -185,15 +190,26 @@ impl Agent {
             .reported_digest
             .as_ref()
             .is_some_and(|known| *known != seen.digest);
-        let with_inventory = is_new || self.memory.report_asked;
-        let mut answer = self.check_in_once(seen, with_inventory).await?;
-        if answer.send_inventory {
-            answer = self.check_in_once(seen, true).await?;
-        }
-        if answer.send_inventory {
-            let problem = "it asks for the inventory that it was just given".to_owned();
-            return Err(ClientError::Answer(problem).into());
-        }
+        let mut with_inventory = is_new || self.memory.report_asked;
+        let mut overtaken = 0;
+        let answer = loop {
+            let answer = self.check_in_once(seen, with_inventory).await?;
+            if self.sequence.raise(answer.sequence) {
+                // Nothing was stored: the server has taken higher numbers, from before our state was lost or restored.
+                overtaken += 1;
+                if overtaken == MAX_OVERTAKEN {
+                    let problem = "it takes other check-ins of this device for newer: is its identity in use twice?";
+                    return Err(ClientError::Answer(problem.to_owned()).into());
+                }
+            } else if !answer.send_inventory {
+                break answer;
+            } else if with_inventory {
+                let problem = "it asks for the inventory that it was just given".to_owned();
+                return Err(ClientError::Answer(problem).into());
+            } else {
+                with_inventory = true;
+            }
+        };
         self.memory.reported_digest = Some(seen.digest.clone());
         self.memory.report_asked = false;
         let reported = self.memory.done.len().min(MAX_DONE);
@@ -204,6 +220,7 @@ impl Agent {
 
     async fn check_in_once(&mut self, seen: &Observation, inventory: bool) -> Result<CheckInResponse, AgentError> {
         let request = CheckInRequest {
+            sequence: self.sequence.next(),
             inventory_digest: seen.digest.clone(),
             inventory: inventory.then(|| seen.inventory.clone()),
             policy_digest: self.memory.policy.as_ref().map(|(digest, _)| digest.clone()),

@@ -19,6 +19,7 @@ mod files;
 mod idle;
 mod pace;
 mod run;
+mod sequence;
 mod shared;
 mod status;
 

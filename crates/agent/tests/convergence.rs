@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::sync::atomic::Ordering;
+
 use domain::ledger::KeyState;
 use domain::volume::{ConversionStatus, VolumeKind};
 use support::bench::Bench;
@@ -119,6 +121,40 @@ async fn cut_off_again_and_again_it_still_converges() {
             boundary += stride;
         }
         scene.assert_settled(&format!("stride {stride}"));
+    }
+}
+
+#[tokio::test]
+async fn check_ins_are_counted_upwards_over_restarts_and_clocks_that_go_back() {
+    let scene = scene().await;
+    for boundary in [3, 9, 0, 20] {
+        scene.bench.once_cut_off_at(boundary).await;
+        scene.bench.clock.0.fetch_sub(1_000_000_000, Ordering::SeqCst);
+    }
+    scene.bench.once().await.unwrap();
+    let book = scene.server.book.lock().unwrap();
+    let numbers: Vec<u64> = book.check_ins.iter().map(|c| c.sequence).collect();
+    assert!(numbers.len() > 4 && numbers[0] > 0, "{numbers:?}");
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+}
+
+#[tokio::test]
+async fn a_device_whose_state_was_restored_or_lost_reports_all_the_same() {
+    let scene = scene().await;
+    scene.bench.once().await.unwrap();
+    let file = scene.bench.state("sequence.json");
+    let copy = std::fs::read(&file).unwrap();
+    for restored in [Some(copy), None, Some(b"not a count".to_vec())] {
+        scene.server.book.lock().unwrap().sequence += 1000;
+        match restored {
+            Some(content) => std::fs::write(&file, content).unwrap(),
+            None => std::fs::remove_file(&file).unwrap(),
+        }
+        scene.disclose();
+        scene.bench.once().await.unwrap();
+        scene.assert_settled("restored");
+        let book = scene.server.book.lock().unwrap();
+        assert_eq!(book.check_ins.last().unwrap().sequence, book.sequence);
     }
 }
 

@@ -25,6 +25,7 @@ fn client(server: &str, authority: &Authority, timeouts: Timeouts) -> Client {
 
 fn check_in() -> CheckInRequest {
     CheckInRequest {
+        sequence: 1,
         inventory_digest: "00".to_owned(),
         inventory: None,
         policy_digest: None,

@@ -28,6 +28,8 @@ pub const MAX_CERTIFICATE_REQUEST: usize = 16 * 1024;
 pub const MAX_SEALED: usize = 256;
 /// Most restarts that a suspension may last.
 pub const MAX_SUSPEND_COUNT: u8 = 15;
+/// Highest number of a check-in: SQL integers are signed.
+pub const MAX_SEQUENCE: u64 = i64::MAX as u64;
 /// Groups that a machine is in.
 pub const MAX_GROUPS: usize = 1024;
 /// Policy values in a machine's registry.

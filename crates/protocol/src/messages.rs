@@ -63,6 +63,11 @@ pub struct RenewRequest {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckInRequest {
+    /// Counts this device's check-ins, from 1, each message its own number; at most [`crate::limits::MAX_SEQUENCE`]. A
+    /// message with a lower number than one that the server has taken is answered, and nothing of it is stored: it was
+    /// under way for long. A counter, not a time: clocks go back. 0: the agent does not count, and is always believed.
+    #[serde(default)]
+    pub sequence: u64,
     /// Digest of the inventory: lower-case hexadecimal SHA-256 of its canonical JSON ([`digest`]).
     pub inventory_digest: String,
     /// The inventory itself; sent when the digest is new to the device, or the server asked.
@@ -81,6 +86,11 @@ pub struct CheckInRequest {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckInResponse {
+    /// The highest number that the server has taken from this device, this message's included. Higher than the one sent:
+    /// nothing of the message was stored. A device whose state was restored from a copy, or lost, goes on above it and
+    /// says it all again; so nothing that happens to its counter keeps it from reporting.
+    #[serde(default)]
+    pub sequence: u64,
     /// The digest was new to the server and no inventory came with it: send again with the inventory.
     pub send_inventory: bool,
     /// The policy, when it is not the one that the device has.

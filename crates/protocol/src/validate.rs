@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 
 use crate::limits::{
     MAX_BLOCKED, MAX_CERTIFICATE_REQUEST, MAX_DONE, MAX_GROUPS, MAX_HARDWARE_IDS, MAX_PROTECTORS, MAX_REGISTRY_VALUES,
-    MAX_SEALED, MAX_SUSPEND_COUNT, MAX_TEXT, MAX_USERS, MAX_VOLUMES, MAX_WAIT_SECONDS, MAX_WORDS, METADATA_LEN,
+    MAX_SEALED, MAX_SEQUENCE, MAX_SUSPEND_COUNT, MAX_TEXT, MAX_USERS, MAX_VOLUMES, MAX_WAIT_SECONDS, MAX_WORDS,
+    METADATA_LEN,
 };
 use crate::messages::{CheckInRequest, EnrolRequest, EscrowRequest, RenewRequest, WaitRequest, digest};
 use crate::sealing::SealedSecret;
@@ -139,6 +140,11 @@ impl Validate for SealedSecret {
 
 impl Validate for CheckInRequest {
     fn validate(&self) -> Checked {
+        ensure(
+            self.sequence <= MAX_SEQUENCE,
+            "sequence",
+            format_args!("at most {MAX_SEQUENCE}"),
+        )?;
         one_digest("inventory_digest", &self.inventory_digest)?;
         optional_digest("policy_digest", self.policy_digest.as_deref())?;
         at_most("blocked", self.blocked.len(), MAX_BLOCKED)?;

@@ -136,6 +136,11 @@ fn the_rest_of_a_check_in_has_limits_too() {
     let blocked = json!({"device": "d", "reason": "r"});
     let cases = [
         (
+            "sequence",
+            json!(1_u64 << 63),
+            "sequence: at most 9223372036854775807".to_owned(),
+        ),
+        (
             "inventory_digest",
             json!("A".repeat(64)),
             "inventory_digest: SHA-256 in 64 lower-case hexadecimal digits".to_owned(),

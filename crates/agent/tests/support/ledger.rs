@@ -31,6 +31,8 @@ pub struct Book {
     pub inventory: Option<Inventory>,
     pub requests: Vec<Request>,
     pub check_ins: Vec<CheckInRequest>,
+    /// The highest number of a check-in.
+    pub sequence: u64,
     pub paths: Vec<String>,
     pub moments: Vec<tokio::time::Instant>,
     pub enrolled: u128,
@@ -54,6 +56,7 @@ impl Book {
             inventory: None,
             requests: Vec::new(),
             check_ins: Vec::new(),
+            sequence: 0,
             paths: Vec::new(),
             moments: Vec::new(),
             enrolled: 0,
@@ -209,17 +212,24 @@ impl Server {
     fn check_in(&self, request: CheckInRequest) -> Reply {
         let mut book = self.book.lock().unwrap();
         let known = |i: &Inventory| protocol::messages::digest(i).unwrap();
-        if let Some(inventory) = &request.inventory {
+        let overtaken = request.sequence < book.sequence;
+        book.sequence = book.sequence.max(request.sequence);
+        if let Some(inventory) = &request.inventory
+            && !overtaken
+        {
             assert_eq!(known(inventory), request.inventory_digest);
             book.report(inventory.clone());
         }
-        book.requests.retain(|r| !request.done.contains(&r.id));
+        if !overtaken {
+            book.requests.retain(|r| !request.done.contains(&r.id));
+        }
         let policy_digest = protocol::messages::digest(&book.policy).unwrap();
         let answer = CheckInResponse {
+            sequence: book.sequence,
             now: None,
             exemptions: Vec::new(),
             maintenance: Default::default(),
-            send_inventory: book.inventory.as_ref().map(known) != Some(request.inventory_digest.clone()),
+            send_inventory: !overtaken && book.inventory.as_ref().map(known) != Some(request.inventory_digest.clone()),
             policy: (request.policy_digest.as_ref() != Some(&policy_digest)).then(|| book.policy.clone()),
             policy_digest,
             ledger: Ledger(book.entries.clone()),

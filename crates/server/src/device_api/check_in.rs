@@ -1,6 +1,7 @@
 //! `POST /agent/v1/check-in`: what changed, in one round trip.
 //!
-//! An unchanged device costs no write beyond a last contact that is gathered with others.
+//! An unchanged device costs no write beyond a last contact that is gathered with others. A message that was overtaken by
+//! a newer one of the same device is answered, and nothing of it is stored.
 
 use axum::Json;
 use axum::extract::State;
@@ -23,28 +24,36 @@ pub(super) async fn check_in(
     // First of all: what happens from here on wakes the device again.
     state.hub.comes_in(device.id);
     let mut view = look(&state, device).await?;
-    state.store.seen(device.id, state.now());
+    let sequence = request.sequence;
+    state.store.checked_in(device.id, sequence, state.now());
+    let overtaken = is_overtaken(sequence, &view);
     let send_inventory =
-        request.inventory.is_none() && view.inventory_digest.as_ref() != Some(&request.inventory_digest);
-    let mut changed = false;
-    if let Some(inventory) = request.inventory {
-        changed |= keep_inventory(&state, device, inventory, request.inventory_digest, &view).await?;
-    }
-    let report = Report {
-        blocked: request.blocked,
-        last_error: request.last_error,
-        done: request.done,
-    };
-    changed |= keep_report(&state, device, report, &view).await?;
-    if changed {
-        view = look(&state, device).await?;
+        !overtaken && request.inventory.is_none() && view.inventory_digest.as_ref() != Some(&request.inventory_digest);
+    let has_policy = |digest: &String| request.policy_digest.as_ref() == Some(digest);
+    if overtaken {
+        tracing::info!(device = %device.id, sequence, newest = view.sequence, "a check-in came late and is not stored");
+    } else {
+        let mut changed = false;
+        if let Some(inventory) = request.inventory {
+            let digest = request.inventory_digest;
+            changed |= keep_inventory(&state, device, sequence, inventory, digest, &view).await?;
+        }
+        let report = Report {
+            blocked: request.blocked,
+            last_error: request.last_error,
+            done: request.done,
+        };
+        changed |= keep_report(&state, device, sequence, report, &view).await?;
+        if changed {
+            view = look(&state, device).await?;
+        }
     }
     let policy_digest = view.policy_digest.clone().unwrap_or_default();
     let policy = state.policies.get(&*state.store, &policy_digest).await?;
-    let has_policy = request.policy_digest.as_ref() == Some(&policy_digest);
     Ok(Json(CheckInResponse {
+        sequence: view.sequence.max(sequence),
         send_inventory,
-        policy: (!has_policy).then(|| Policy::clone(&policy)),
+        policy: (!has_policy(&policy_digest)).then(|| Policy::clone(&policy)),
         policy_digest,
         ledger: view.ledger,
         requests: view.requests.into_iter().map(as_told).collect(),
@@ -69,10 +78,17 @@ pub(super) async fn look(state: &Shared, device: Device) -> Result<CheckInView> 
     Ok(view)
 }
 
-/// Stores an inventory that the server does not have. Its digest was checked with the message.
+/// Whether a newer check-in of the device was taken before this one.
+fn is_overtaken(sequence: u64, view: &CheckInView) -> bool {
+    sequence > 0 && sequence < view.sequence
+}
+
+/// Stores an inventory that the server does not have. Its digest was checked with the message. Whether it has to be looked
+/// again what is known of the device.
 async fn keep_inventory(
     state: &Shared,
     device: Device,
+    sequence: u64,
     inventory: Inventory,
     digest: String,
     view: &CheckInView,
@@ -82,16 +98,25 @@ async fn keep_inventory(
     }
     let outcome = state
         .store
-        .record_inventory(device.id, inventory, digest, state.now(), Vec::new())
+        .record_inventory(device.id, sequence, inventory, digest, state.now(), Vec::new())
         .await?;
-    if outcome.verdict_before != outcome.compliance.verdict {
+    // None: overtaken at the last moment.
+    if let Some(outcome) = outcome
+        && outcome.verdict_before != outcome.compliance.verdict
+    {
         tracing::debug!(device = %device.id, verdict = ?outcome.compliance.verdict, "verdict changed");
     }
     Ok(true)
 }
 
 /// Stores what the device could not do and which requests are done, when that is news.
-async fn keep_report(state: &Shared, device: Device, report: Report, view: &CheckInView) -> Result<bool> {
+async fn keep_report(
+    state: &Shared,
+    device: Device,
+    sequence: u64,
+    report: Report,
+    view: &CheckInView,
+) -> Result<bool> {
     let pending_done = report
         .done
         .iter()
@@ -101,7 +126,7 @@ async fn keep_report(state: &Shared, device: Device, report: Report, view: &Chec
     }
     state
         .store
-        .record_report(device.id, report, state.now(), Vec::new())
+        .record_report(device.id, sequence, report, state.now(), Vec::new())
         .await?;
     Ok(true)
 }

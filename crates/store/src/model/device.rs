@@ -160,6 +160,8 @@ pub struct InventoryOutcome {
 /// All that the answer to a check-in needs, from one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckInView {
+    /// The highest number of a check-in that was taken.
+    pub sequence: u64,
     /// Digest of the last inventory.
     pub inventory_digest: Option<String>,
     /// What it reported before, to see whether it changed.

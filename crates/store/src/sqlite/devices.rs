@@ -1,5 +1,7 @@
 //! Devices: their records.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use domain::access::person_key;
 use domain::audit::AuditEvent;
@@ -8,7 +10,8 @@ use domain::inventory::Inventory;
 use domain::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::values::{Id, id, json, json_option, named, time, time_option};
+use super::gathered::Gathered;
+use super::values::{Id, id, json, json_option, named, signed, time, time_option, unsigned};
 use super::writer::Tx;
 use super::{SqliteStore, device_list, exemptions, inventory, key_records, requests, tokens};
 use crate::model::{
@@ -49,34 +52,58 @@ impl Devices for SqliteStore {
     }
 
     async fn check_in_view(&self, device: DeviceId) -> Result<Option<CheckInView>> {
-        self.read(move |sql| check_in_view(sql, device)).await
+        let view = self.read(move |sql| check_in_view(sql, device)).await?;
+        let gathered = self.shared.gathered.newest_sequence(device);
+        Ok(view.map(|view| CheckInView {
+            sequence: view.sequence.max(gathered),
+            ..view
+        }))
     }
 
     fn seen(&self, device: DeviceId, at: Timestamp) {
         self.shared.gathered.device(device, at);
     }
 
+    fn checked_in(&self, device: DeviceId, sequence: u64, at: Timestamp) {
+        self.shared.gathered.device(device, at);
+        self.shared.gathered.sequence(device, sequence);
+    }
+
     async fn record_inventory(
         &self,
         device: DeviceId,
+        sequence: u64,
         inventory: Inventory,
         digest: String,
         at: Timestamp,
         audit: Vec<AuditEvent>,
-    ) -> Result<InventoryOutcome> {
-        self.write(move |tx| inventory::record(tx, device, &inventory, &digest, at, audit))
-            .await
+    ) -> Result<Option<InventoryOutcome>> {
+        let gathered = Arc::clone(&self.shared.gathered);
+        self.write(move |tx| {
+            if !take(tx.sql, device, sequence, &gathered)? {
+                return Ok(None);
+            }
+            inventory::record(tx, device, &inventory, &digest, at, audit).map(Some)
+        })
+        .await
     }
 
     async fn record_report(
         &self,
         device: DeviceId,
+        sequence: u64,
         report: Report,
         at: Timestamp,
         audit: Vec<AuditEvent>,
-    ) -> Result<Vec<RequestId>> {
-        self.write(move |tx| record_report(tx, device, &report, at, audit))
-            .await
+    ) -> Result<Option<Vec<RequestId>>> {
+        let gathered = Arc::clone(&self.shared.gathered);
+        self.write(move |tx| {
+            if !take(tx.sql, device, sequence, &gathered)? {
+                return Ok(None);
+            }
+            record_report(tx, device, &report, at, audit).map(Some)
+        })
+        .await
     }
 
     async fn set_retired(&self, device: DeviceId, at: Option<Timestamp>, audit: Vec<AuditEvent>) -> Result<()> {
@@ -108,6 +135,18 @@ pub(super) fn may_write(sql: &Connection, device: DeviceId) -> Result<()> {
         Some(true) => Err(StoreError::Refused(Refusal::DeviceRetired)),
         Some(false) => Ok(()),
     }
+}
+
+/// Whether a check-in with this number may be stored; notes the number.
+fn take(sql: &Connection, device: DeviceId, sequence: u64, gathered: &Gathered) -> Result<bool> {
+    may_write(sql, device)?;
+    if sequence == 0 {
+        return Ok(true);
+    }
+    let taken = sql
+        .prepare_cached("UPDATE devices SET sequence = ?2 WHERE id = ?1 AND sequence <= ?2")?
+        .execute(params![device.blob(), signed(sequence)])?;
+    Ok(taken == 1 && sequence >= gathered.newest_sequence(device))
 }
 
 /// Marks the devices that share a hardware id, and unmarks one that is left alone with it.
@@ -187,12 +226,13 @@ fn volumes(sql: &Connection, device: DeviceId) -> Result<Vec<VolumeRecord>> {
 fn check_in_view(sql: &Connection, device: DeviceId) -> Result<Option<CheckInView>> {
     let view = sql
         .prepare_cached(
-            "SELECT inventory_digest, blocked, last_error, retired_at, policy_digest, maintenance,
+            "SELECT sequence, inventory_digest, blocked, last_error, retired_at, policy_digest, maintenance,
                  evaluated <> (SELECT generation FROM targeting_state) AS stale
              FROM devices WHERE id = ?1",
         )?
         .query_and_then([device.blob()], |row| {
             Ok::<_, StoreError>(CheckInView {
+                sequence: unsigned(row.get("sequence")?),
                 inventory_digest: row.get("inventory_digest")?,
                 blocked: json(row, "blocked")?,
                 last_error: row.get("last_error")?,

@@ -1,5 +1,5 @@
-//! Last contacts and last uses, gathered in memory until a transaction takes them along. Losing them in a crash loses
-//! nothing but a few seconds of freshness.
+//! Last contacts with their numbers, and last uses, gathered in memory until a transaction takes them along. Losing them in a crash loses
+//! nothing but a few seconds of freshness: a message that the crash interrupted does not arrive later either.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -10,7 +10,7 @@ use domain::ids::DeviceId;
 use domain::time::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::values::Id;
+use super::values::{Id, signed};
 use crate::Result;
 use crate::model::SecretHash;
 
@@ -20,12 +20,22 @@ pub(super) struct Gathered(Mutex<Contents>);
 #[derive(Default)]
 pub(super) struct Contents {
     devices: HashMap<DeviceId, Timestamp>,
+    sequences: HashMap<DeviceId, u64>,
     sessions: HashMap<SecretHash, Timestamp>,
 }
 
 impl Gathered {
     pub(super) fn device(&self, device: DeviceId, at: Timestamp) {
         latest(&mut self.lock().devices, device, at);
+    }
+
+    pub(super) fn sequence(&self, device: DeviceId, sequence: u64) {
+        latest(&mut self.lock().sequences, device, sequence);
+    }
+
+    /// The highest number of a check-in that is not stored yet; 0: there is none.
+    pub(super) fn newest_sequence(&self, device: DeviceId) -> u64 {
+        self.lock().sequences.get(&device).copied().unwrap_or_default()
     }
 
     pub(super) fn session(&self, session: SecretHash, at: Timestamp) {
@@ -40,6 +50,9 @@ impl Gathered {
         let mut now = self.lock();
         for (device, at) in contents.devices {
             latest(&mut now.devices, device, at);
+        }
+        for (device, sequence) in contents.sequences {
+            latest(&mut now.sequences, device, sequence);
         }
         for (session, at) in contents.sessions {
             latest(&mut now.sessions, session, at);
@@ -59,6 +72,10 @@ impl Contents {
         for (device, at) in &self.devices {
             devices.execute(params![device.blob(), at.0])?;
         }
+        let mut sequences = sql.prepare_cached("UPDATE devices SET sequence = ?2 WHERE id = ?1 AND sequence < ?2")?;
+        for (device, sequence) in &self.sequences {
+            sequences.execute(params![device.blob(), signed(*sequence)])?;
+        }
         let mut sessions =
             sql.prepare_cached("UPDATE sessions SET last_used = ?2 WHERE hash = ?1 AND last_used < ?2")?;
         for (session, at) in &self.sessions {
@@ -68,7 +85,7 @@ impl Contents {
     }
 }
 
-fn latest<K: Eq + Hash>(map: &mut HashMap<K, Timestamp>, key: K, at: Timestamp) {
+fn latest<K: Eq + Hash, V: Ord + Copy>(map: &mut HashMap<K, V>, key: K, at: V) {
     match map.entry(key) {
         Entry::Occupied(mut entry) => {
             let kept = entry.get_mut();

@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_drive_counts.sql"),
     include_str!("migrations/0003_audit_head.sql"),
     include_str!("migrations/0004_targeting.sql"),
+    include_str!("migrations/0005_sequence.sql"),
 ];
 
 /// Newest schema version that this program knows.

@@ -41,33 +41,40 @@ pub trait Devices {
     /// transaction, whichever that is, or by [`Maintenance::flush`](super::Maintenance::flush).
     fn seen(&self, device: DeviceId, at: Timestamp);
 
+    /// Likewise, and notes the number of a check-in (0: it is not counted), with which later ones are compared.
+    fn checked_in(&self, device: DeviceId, sequence: u64, at: Timestamp);
+
     /// Stores an inventory; marks keys that the reported volumes no longer carry as superseded, and those that came back
     /// as in use (with an audit event `key.superseded` or `key.returned` for each, by the device); evaluates compliance
-    /// under the policy that holds for the device; in one transaction.
+    /// under the policy that holds for the device; in one transaction. `sequence`: the check-in's number; none is returned,
+    /// and nothing stored, when one with a higher number was taken before. 0 is not counted, and always taken.
     ///
     /// # Errors
     /// `NotFound`; `Refused` when the device is retired.
     async fn record_inventory(
         &self,
         device: DeviceId,
+        sequence: u64,
         inventory: Inventory,
         digest: String,
         at: Timestamp,
         audit: Vec<AuditEvent>,
-    ) -> Result<InventoryOutcome>;
+    ) -> Result<Option<InventoryOutcome>>;
 
     /// Stores what else a check-in said, and marks its requests as done. Requests that are unknown, done already, or
-    /// another device's are passed over. Returns those that are now done.
+    /// another device's are passed over. Returns those that are now done. `sequence` as for
+    /// [`record_inventory`](Self::record_inventory).
     ///
     /// # Errors
     /// `NotFound`; `Refused` when the device is retired.
     async fn record_report(
         &self,
         device: DeviceId,
+        sequence: u64,
         report: Report,
         at: Timestamp,
         audit: Vec<AuditEvent>,
-    ) -> Result<Vec<RequestId>>;
+    ) -> Result<Option<Vec<RequestId>>>;
 
     /// Retires a device, or takes it back with `None`.
     ///

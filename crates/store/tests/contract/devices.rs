@@ -97,12 +97,14 @@ pub(crate) async fn an_inventory_is_stored_with_users_volumes_and_verdict(store:
     let outcome = store
         .record_inventory(
             id,
+            1,
             sent.clone(),
             "digest".into(),
             at(5000),
             event("device.reported", ""),
         )
         .await
+        .unwrap()
         .unwrap();
     assert_eq!(outcome.verdict_before, Verdict::Unknown);
     assert_eq!(outcome.compliance.verdict, Verdict::NotEnforced, "there is no policy");
@@ -153,7 +155,7 @@ pub(crate) async fn a_retired_device_may_not_write_and_leaves_the_lists(store: &
     let refused = StoreError::Refused(Refusal::DeviceRetired);
     let escrow = store.escrow(escrow(name(id, 1, 1), b"sealed", 1), Vec::new()).await;
     assert_eq!(escrow, Err(refused.clone()));
-    let report = store.record_report(id, Report::default(), at(1), Vec::new()).await;
+    let report = store.record_report(id, 0, Report::default(), at(1), Vec::new()).await;
     assert_eq!(report, Err(refused.clone()));
     let wish = NewRequest {
         id: request(1),
@@ -164,7 +166,7 @@ pub(crate) async fn a_retired_device_may_not_write_and_leaves_the_lists(store: &
     };
     assert_eq!(store.add_request(wish, Vec::new()).await, Err(refused.clone()));
     let inventory = store
-        .record_inventory(id, inventory("PC", &[], Vec::new()), "d".into(), at(1), Vec::new())
+        .record_inventory(id, 0, inventory("PC", &[], Vec::new()), "d".into(), at(1), Vec::new())
         .await;
     assert_eq!(inventory.err(), Some(refused));
 
@@ -186,7 +188,7 @@ pub(crate) async fn a_missing_device_is_not_found_by_any_change(store: &dyn Stor
         .await;
     assert_eq!(escrow, Err(missing.clone()));
     let report = store
-        .record_report(device(9), Report::default(), at(1), Vec::new())
+        .record_report(device(9), 0, Report::default(), at(1), Vec::new())
         .await;
     assert_eq!(report, Err(missing.clone()));
     let retired = store.set_retired(device(9), Some(at(1)), Vec::new()).await;
@@ -213,6 +215,64 @@ pub(crate) async fn last_contacts_are_gathered_and_never_go_back(store: &dyn Sto
     assert_eq!(last_seen().await, Some(at(9500)), "any transaction takes them along");
 }
 
+pub(crate) async fn a_check_in_that_was_overtaken_is_not_stored(store: &dyn Store) {
+    let id = enrolled(store, 1).await;
+    let digest = async || store.device(id).await.unwrap().unwrap().inventory_digest;
+    let sends = async |sequence: u64, hostname: &str| {
+        let sent = inventory(hostname, &[], vec![volume_report(1, &[0xA])]);
+        let stored = store
+            .record_inventory(id, sequence, sent, hostname.into(), at(5000), Vec::new())
+            .await;
+        stored.unwrap().is_some()
+    };
+    let says = async |sequence: u64, error: &str| {
+        let report = Report {
+            last_error: Some(error.into()),
+            ..Report::default()
+        };
+        store
+            .record_report(id, sequence, report, at(5000), Vec::new())
+            .await
+            .unwrap()
+            .is_some()
+    };
+    assert!(sends(5, "five").await);
+    assert!(!sends(4, "four").await);
+    assert!(!says(4, "four").await);
+    assert!(
+        says(5, "five").await,
+        "the same message stores its report after its inventory"
+    );
+    assert_eq!(digest().await.as_deref(), Some("five"));
+    assert_eq!(
+        store.check_in_view(id).await.unwrap().unwrap().last_error.as_deref(),
+        Some("five")
+    );
+
+    // A check-in with nothing new costs no write, and is remembered all the same.
+    store.checked_in(id, 9, at(6000));
+    assert_eq!(store.check_in_view(id).await.unwrap().unwrap().sequence, 9);
+    assert!(!sends(8, "eight").await);
+    store.flush().await.unwrap();
+    assert_eq!(store.check_in_view(id).await.unwrap().unwrap().sequence, 9);
+    assert!(!sends(8, "eight").await && !says(8, "eight").await);
+    store.checked_in(id, 3, at(6000));
+    store.flush().await.unwrap();
+    assert_eq!(
+        store.check_in_view(id).await.unwrap().unwrap().sequence,
+        9,
+        "it never goes back"
+    );
+
+    // What is not counted is taken as it comes.
+    assert!(sends(0, "uncounted").await);
+    assert!(sends(9, "nine").await);
+    assert_eq!(digest().await.as_deref(), Some("nine"));
+    // The end of the numbers locks nobody out.
+    let last = u64::try_from(i64::MAX).unwrap();
+    assert!(sends(last, "last").await && sends(last, "last again").await);
+}
+
 pub(crate) async fn a_check_in_sees_ledger_and_requests(store: &dyn Store) {
     let id = enrolled(store, 1).await;
     escrowed(store, name(id, 1, 0xA), 2000).await;
@@ -236,7 +296,7 @@ pub(crate) async fn a_check_in_sees_ledger_and_requests(store: &dyn Store) {
         done: Vec::new(),
     };
     store
-        .record_report(id, report.clone(), at(4000), Vec::new())
+        .record_report(id, 0, report.clone(), at(4000), Vec::new())
         .await
         .unwrap();
     reported(store, id, inventory("PC", &[], vec![volume_report(1, &[0xA])]), 5000).await;
@@ -274,12 +334,12 @@ pub(crate) async fn a_request_is_done_once_and_only_by_its_device(store: &dyn St
         done: requests.iter().copied().map(request).collect(),
         ..Report::default()
     };
-    let by_other = store.record_report(other, done(&[1]), at(4000), Vec::new()).await;
-    assert_eq!(by_other, Ok(Vec::new()));
-    let first = store.record_report(id, done(&[1, 77]), at(5000), Vec::new()).await;
-    assert_eq!(first, Ok(vec![request(1)]));
-    let again = store.record_report(id, done(&[1]), at(6000), Vec::new()).await;
-    assert_eq!(again, Ok(Vec::new()));
+    let by_other = store.record_report(other, 0, done(&[1]), at(4000), Vec::new()).await;
+    assert_eq!(by_other, Ok(Some(Vec::new())));
+    let first = store.record_report(id, 0, done(&[1, 77]), at(5000), Vec::new()).await;
+    assert_eq!(first, Ok(Some(vec![request(1)])));
+    let again = store.record_report(id, 0, done(&[1]), at(6000), Vec::new()).await;
+    assert_eq!(again, Ok(Some(Vec::new())));
     let pending: Vec<_> = store.pending_requests(id).await.unwrap().iter().map(|r| r.id).collect();
     assert_eq!(pending, [request(2)]);
     let all = store.requests(id).await.unwrap();

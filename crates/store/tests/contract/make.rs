@@ -191,7 +191,7 @@ pub(crate) fn inventory(hostname: &str, users: &[&str], volumes: Vec<VolumeRepor
 /// Stores an inventory at a moment, which also makes its digest.
 pub(crate) async fn reported(store: &dyn Store, device: DeviceId, inventory: Inventory, time: i64) {
     store
-        .record_inventory(device, inventory, format!("digest-{time}"), at(time), Vec::new())
+        .record_inventory(device, 0, inventory, format!("digest-{time}"), at(time), Vec::new())
         .await
         .unwrap();
 }

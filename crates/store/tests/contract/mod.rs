@@ -33,6 +33,7 @@ macro_rules! suite {
                 a_retired_device_may_not_write_and_leaves_the_lists,
                 a_missing_device_is_not_found_by_any_change,
                 last_contacts_are_gathered_and_never_go_back,
+                a_check_in_that_was_overtaken_is_not_stored,
                 a_check_in_sees_ledger_and_requests,
                 a_request_is_done_once_and_only_by_its_device,
                 search_finds_name_user_model_and_key_id,

@@ -77,7 +77,7 @@ pub(crate) async fn counts_follow_every_change(store: &dyn Store) {
         done: vec![request(1)],
         ..Report::default()
     };
-    store.record_report(id, done, at(6), Vec::new()).await.unwrap();
+    store.record_report(id, 0, done, at(6), Vec::new()).await.unwrap();
     assert_eq!(summary().await.pending_requests, 1);
 
     store.set_retired(second, Some(at(7)), Vec::new()).await.unwrap();

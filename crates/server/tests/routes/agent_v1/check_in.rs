@@ -133,3 +133,64 @@ async fn a_device_cannot_finish_another_devices_request() {
     other.post::<CheckInResponse>("check-in", &done).await.unwrap();
     assert_eq!(device.check_in(None).await.unwrap().requests.len(), 1);
 }
+
+#[tokio::test]
+async fn a_check_in_that_was_overtaken_is_answered_and_not_stored() {
+    let harness = Harness::start().await;
+    let device = Device::enrol(&harness, "HW-1").await;
+    let [old, new] = Volume::with_passwords(1);
+    device.escrow(&old).await.unwrap();
+    device.escrow(&new).await.unwrap();
+    let id = requests::report(harness.state(), &harness.admin().await, device.id)
+        .await
+        .unwrap();
+    let message = |sequence, volume: &Volume, protectors: &[_]| {
+        let mut message = check_in(Some(inventory(&[], volume, protectors)));
+        message.sequence = sequence;
+        message
+    };
+    let newer = message(7, &old, &[new.protector]);
+    let answer: CheckInResponse = device.post("check-in", &newer).await.unwrap();
+    assert_eq!(answer.sequence, 7);
+
+    // What was sent before it arrives only now: a rotation was not finished then.
+    let mut older = message(6, &old, &[old.protector]);
+    older.last_error = Some("of long ago".to_owned());
+    older.done = vec![id];
+    let answer: CheckInResponse = device.post("check-in", &older).await.unwrap();
+    assert_eq!((answer.sequence, answer.send_inventory), (7, false));
+    let state = |volume: &Volume| answer.ledger.entry(volume.id, volume.protector).unwrap().state;
+    assert_eq!((state(&old), state(&new)), (KeyState::Superseded, KeyState::Live));
+    assert_eq!(answer.requests.len(), 1, "nor is a request done that it calls done");
+    let stored = harness.state().store.device(device.id).await.unwrap().unwrap();
+    assert_eq!(stored.inventory, newer.inventory);
+    assert_eq!(stored.last_error, None);
+
+    // The device goes on above the number that it was told.
+    older.sequence = 8;
+    let answer: CheckInResponse = device.post("check-in", &older).await.unwrap();
+    assert_eq!((answer.sequence, answer.requests.len()), (8, 0));
+    let stored = harness.state().store.device(device.id).await.unwrap().unwrap();
+    assert_eq!(stored.inventory, older.inventory);
+}
+
+#[tokio::test]
+async fn a_check_in_with_nothing_new_overtakes_one_with_an_inventory() {
+    let harness = Harness::start().await;
+    let device = Device::enrol(&harness, "HW-1").await;
+    let volume = Volume::new(1);
+    let mut now = check_in(Some(inventory(&[], &volume, &[])));
+    now.sequence = 1;
+    device.post::<CheckInResponse>("check-in", &now).await.unwrap();
+    let mut unchanged = now.clone();
+    (unchanged.sequence, unchanged.inventory) = (3, None);
+    let audit = harness.audit().await.len();
+    device.post::<CheckInResponse>("check-in", &unchanged).await.unwrap();
+    let mut late = check_in(Some(inventory(&["somebody"], &volume, &[])));
+    late.sequence = 2;
+    let answer: CheckInResponse = device.post("check-in", &late).await.unwrap();
+    assert_eq!(answer.sequence, 3);
+    let stored = harness.state().store.device(device.id).await.unwrap().unwrap();
+    assert_eq!(stored.inventory, now.inventory);
+    assert_eq!(harness.audit().await.len(), audit);
+}

@@ -119,6 +119,7 @@ pub(crate) async fn post<T: DeserializeOwned>(
 
 pub(crate) fn check_in(inventory: Option<Inventory>) -> CheckInRequest {
     CheckInRequest {
+        sequence: 0,
         inventory_digest: inventory
             .as_ref()
             .map_or("0".repeat(64), |inventory| digest(inventory).unwrap()),
