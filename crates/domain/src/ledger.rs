@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{ProtectorId, VolumeId};
 use crate::inventory::VolumeReport;
 use crate::time::Timestamp;
-pub use observe::{StateChange, observe_inventory};
+pub use observe::{StateChange, observe_escrow, observe_inventory};
 pub use recoverability::{Recoverability, recoverability};
 
 mod observe;

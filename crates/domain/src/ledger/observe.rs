@@ -1,4 +1,4 @@
-//! What an inventory says about the keys that the server holds.
+//! What an inventory, or an escrow, says about the keys that the server holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,28 @@ pub struct StateChange {
 /// - A volume that is missing, locked, without identity, or reported twice with one copy locked proves nothing.
 #[must_use]
 pub fn observe_inventory(records: &[KeyRecord], inventory: &Inventory) -> Vec<StateChange> {
-    let seen = seen(inventory);
+    changes(records, &seen(inventory))
+}
+
+/// What becomes certain by storing a key, with the device's last inventory: a password may have vanished before its
+/// replacement was stored, and an inventory that does not change will not be looked at again. `records` hold the new key
+/// already; the volume carries it, whatever the inventory, which is older, says of that.
+#[must_use]
+pub fn observe_escrow(
+    records: &[KeyRecord],
+    inventory: &Inventory,
+    volume: VolumeId,
+    protector: ProtectorId,
+) -> Vec<StateChange> {
+    let mut seen = seen(inventory);
+    seen.retain(|v, _| *v == volume);
+    for volume in seen.values_mut() {
+        volume.carries.insert(protector);
+    }
+    changes(records, &seen)
+}
+
+fn changes(records: &[KeyRecord], seen: &BTreeMap<VolumeId, Seen>) -> Vec<StateChange> {
     records
         .iter()
         .filter_map(|record| {

@@ -2,7 +2,8 @@
 
 use domain::inventory::VolumeReport;
 use domain::ledger::{
-    KeyRecord, KeyState, ProofState, Recoverability, StateChange, disclose, observe_inventory, recoverability,
+    KeyRecord, KeyState, ProofState, Recoverability, StateChange, disclose, observe_escrow, observe_inventory,
+    recoverability,
 };
 use domain::time::Timestamp;
 use domain::volume::{LockStatus, ProtectionStatus, ProtectorType, VolumeKind};
@@ -67,6 +68,35 @@ fn nothing_is_superseded_while_no_other_key_is_held() {
     failed.entry.proof = ProofState::Failed;
     let both = [record(R1, KeyState::Live), failed];
     assert_eq!(observe_inventory(&both, &device(vec![carrying(&[R2])])), []);
+}
+
+#[test]
+fn storing_the_replacement_settles_a_key_that_vanished_before() {
+    let records = [record(R1, KeyState::Disclosed), record(R2, KeyState::Live)];
+    // The inventory is from before the new password was added, or from after.
+    for carried in [&[][..], &[R2]] {
+        let inventory = device(vec![carrying(carried)]);
+        let changes = observe_escrow(&records, &inventory, V1, R2);
+        assert_eq!(changes, [superseded(R1, KeyState::Disclosed)]);
+    }
+}
+
+#[test]
+fn an_escrow_settles_nothing_that_is_still_there_out_of_sight_or_of_another_volume() {
+    let records = [record(R1, KeyState::Live), record(R2, KeyState::Live)];
+    let mut locked = carrying(&[R2]);
+    locked.lock = LockStatus::Locked;
+    for volumes in [vec![carrying(&[R1])], vec![locked], vec![]] {
+        assert_eq!(observe_escrow(&records, &device(volumes), V1, R2), []);
+    }
+    assert_eq!(observe_escrow(&records, &device(vec![carrying(&[R2])]), V2, R3), []);
+}
+
+#[test]
+fn a_key_that_was_just_stored_is_there_whatever_an_older_inventory_says() {
+    let records = [record(R1, KeyState::Live), record(R2, KeyState::Live)];
+    let inventory = device(vec![carrying(&[R2])]);
+    assert_eq!(observe_escrow(&records, &inventory, V1, R1), []);
 }
 
 #[test]

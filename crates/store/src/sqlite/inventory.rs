@@ -36,7 +36,9 @@ pub(super) fn record(
     devices::mark_duplicates(tx.sql, &inventory.hardware_id)?;
 
     tx.append(audit)?;
-    let key_changes = observe(tx, device, inventory, at)?;
+    let records = key_records::for_ledger(tx.sql, device)?;
+    let key_changes = domain::ledger::observe_inventory(&records, inventory);
+    apply(tx, device, &key_changes, at)?;
     let ledger = key_records::ledger(tx.sql, device)?;
     let compliance = evaluate(tx, device, inventory, at)?;
     Ok(InventoryOutcome {
@@ -170,11 +172,30 @@ fn store_volumes(sql: &Connection, device: DeviceId, inventory: &Inventory, at: 
     Ok(())
 }
 
-/// Applies what the inventory says about escrowed keys.
-fn observe(tx: &mut Tx<'_>, device: DeviceId, inventory: &Inventory, at: Timestamp) -> Result<Vec<StateChange>> {
-    let records = key_records::for_ledger(tx.sql, device)?;
-    let changes = domain::ledger::observe_inventory(&records, inventory);
-    for change in &changes {
+/// Draws the conclusions from a key that was just stored, and evaluates the device again.
+pub(super) fn escrowed(tx: &mut Tx<'_>, key: &KeyName, at: Timestamp) -> Result<()> {
+    if let Some(inventory) = stored(tx.sql, key.device)? {
+        let records = key_records::for_ledger(tx.sql, key.device)?;
+        let changes = domain::ledger::observe_escrow(&records, &inventory, key.volume, key.protector);
+        apply(tx, key.device, &changes, at)?;
+        evaluate(tx, key.device, &inventory, at)?;
+        return Ok(());
+    }
+    reevaluate_one(tx, key.device, at)
+}
+
+fn stored(sql: &Connection, device: DeviceId) -> Result<Option<Inventory>> {
+    let stored = sql
+        .prepare_cached("SELECT inventory FROM devices WHERE id = ?1")?
+        .query_and_then([device.blob()], |row| json_option(row, "inventory"))?
+        .next()
+        .transpose()?;
+    Ok(stored.flatten())
+}
+
+/// Moves keys to their new states.
+fn apply(tx: &mut Tx<'_>, device: DeviceId, changes: &[StateChange], at: Timestamp) -> Result<()> {
+    for change in changes {
         let name = KeyName {
             device,
             volume: change.volume,
@@ -193,7 +214,7 @@ fn observe(tx: &mut Tx<'_>, device: DeviceId, inventory: &Inventory, at: Timesta
             detail: detail.into(),
         }])?;
     }
-    Ok(changes)
+    Ok(())
 }
 
 fn evaluate(tx: &Tx<'_>, device: DeviceId, inventory: &Inventory, now: Timestamp) -> Result<Compliance> {

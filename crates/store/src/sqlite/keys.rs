@@ -122,8 +122,8 @@ fn store(tx: &mut Tx<'_>, escrow: &NewEscrow, evidence: &[u8], audit: Vec<AuditE
             escrow.sealed.bytes,
             evidence
         ])?;
-    inventory::reevaluate_one(tx, escrow.name.device, escrow.at)?;
     tx.append(audit)?;
+    inventory::escrowed(tx, &escrow.name, escrow.at)?;
     Ok(Escrowed {
         escrowed_at: escrow.at,
         version,

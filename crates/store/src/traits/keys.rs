@@ -14,7 +14,8 @@ use crate::model::{Disclosed, Escrowed, FoundKey, KeyName, KeyRecord, KeySearch,
 pub trait Keys {
     /// Stores an escrow; comes back when it is durable (P3). The same escrow sent again is acknowledged with its first
     /// moment. Another sealed secret for the same protector is kept beside the earlier ones, as a further version, and
-    /// has still to be proven.
+    /// has still to be proven. A key that the volume no longer carried in the device's last inventory, and for which this
+    /// one is the replacement, is superseded in the same transaction (with an audit event `key.superseded`).
     ///
     /// # Errors
     /// `NotFound` when there is no such device; `Refused` when it is retired.

@@ -1,7 +1,8 @@
 //! Escrowed keys.
 
 use domain::ledger::{KeyState, ProofState};
-use store::model::{KeyName, KeySearch, SealedBytes, subject};
+use domain::volume::LockStatus;
+use store::model::{DeviceQuery, KeyName, KeySearch, SealedBytes, subject};
 use store::{Store, StoreError, What};
 
 use super::make::*;
@@ -261,6 +262,70 @@ pub(crate) async fn a_rotation_supersedes_the_old_key_and_keeps_it(store: &dyn S
     assert_eq!(last.action, "key.superseded");
     assert_eq!(last.actor, format!("device:{}", old.device));
     assert_eq!(last.subject, subject(old.device, Some(old.volume), Some(old.protector)));
+}
+
+pub(crate) async fn storing_the_replacement_of_a_key_that_vanished_before_supersedes_it(store: &dyn Store) {
+    let device = enrolled(store, 1).await;
+    let (vanished, new) = (name(device, 1, 0xA), name(device, 1, 0xB));
+    escrowed(store, vanished, 2000).await;
+    store
+        .disclose(vanished, at(2500), event("key.disclosed", ""))
+        .await
+        .unwrap();
+    // Somebody replaced the password by hand: the server does not hold the new one.
+    reported(
+        store,
+        device,
+        inventory("PC", &[], vec![volume_report(1, &[0xB])]),
+        3000,
+    )
+    .await;
+    let state = async |key| store.key(key).await.unwrap().unwrap().state;
+    assert_eq!(
+        state(vanished).await,
+        KeyState::Disclosed,
+        "it may be the only way back"
+    );
+    escrowed(store, new, 4000).await;
+    assert_eq!(
+        (state(vanished).await, state(new).await),
+        (KeyState::Superseded, KeyState::Live)
+    );
+    let head = store.audit_head().await.unwrap().sequence;
+    let last = store.audit_entries(head, 1).await.unwrap().remove(0).event;
+    assert_eq!(last.action, "key.superseded");
+    assert_eq!(
+        last.subject,
+        subject(device, Some(vanished.volume), Some(vanished.protector))
+    );
+    let exposed = DeviceQuery {
+        exposed: true,
+        ..DeviceQuery::default()
+    };
+    assert_eq!(store.devices(exposed).await.unwrap().total, 0);
+}
+
+pub(crate) async fn a_key_that_the_last_inventory_lists_or_cannot_see_is_not_superseded_by_an_escrow(
+    store: &dyn Store,
+) {
+    let device = enrolled(store, 1).await;
+    let (old, new) = (name(device, 1, 0xA), name(device, 1, 0xB));
+    escrowed(store, old, 2000).await;
+    reported(
+        store,
+        device,
+        inventory("PC", &[], vec![volume_report(1, &[0xA])]),
+        3000,
+    )
+    .await;
+    escrowed(store, new, 4000).await;
+    let state = async |key| store.key(key).await.unwrap().unwrap().state;
+    assert_eq!(state(old).await, KeyState::Live);
+    let mut locked = volume_report(1, &[0xB]);
+    locked.lock = LockStatus::Locked;
+    reported(store, device, inventory("PC", &[], vec![locked]), 5000).await;
+    escrowed(store, name(device, 1, 0xC), 6000).await;
+    assert_eq!(state(old).await, KeyState::Live);
 }
 
 pub(crate) async fn a_key_that_comes_back_is_exposed_if_it_ever_was(store: &dyn Store) {

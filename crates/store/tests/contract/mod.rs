@@ -49,6 +49,8 @@ macro_rules! suite {
                 a_disclosure_without_a_record_is_refused,
                 a_disclosure_prefers_a_proven_older_version_to_a_failed_newest_one,
                 a_rotation_supersedes_the_old_key_and_keeps_it,
+                storing_the_replacement_of_a_key_that_vanished_before_supersedes_it,
+                a_key_that_the_last_inventory_lists_or_cannot_see_is_not_superseded_by_an_escrow,
                 a_key_that_comes_back_is_exposed_if_it_ever_was,
                 a_superseded_key_can_be_told_and_stays_superseded,
                 keys_are_found_by_first_digits_and_whole_id_on_retired_devices_too,
