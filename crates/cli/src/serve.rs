@@ -36,6 +36,12 @@ pub(crate) struct Args {
     /// File with the password of the first administrator; without it one is made and printed once
     #[arg(long, value_name = "FILE")]
     first_administrator_password_file: Option<PathBuf>,
+    /// TOML file of where the audit is sent as it is written: syslog, CEF, web hooks
+    #[arg(long, value_name = "FILE")]
+    audit_streams: Option<PathBuf>,
+    /// Where to answer `/metrics` for Prometheus, in plain HTTP; an address that only the collector reaches
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics_listen: Option<SocketAddr>,
 }
 
 impl Args {
@@ -60,6 +66,10 @@ impl Args {
                 password,
             });
         }
+        if let Some(path) = &self.audit_streams {
+            config.audit_streams = server::stream::read(path).map_err(anyhow::Error::msg)?;
+        }
+        config.metrics_listen = self.metrics_listen;
         Ok(config)
     }
 }

@@ -9,6 +9,7 @@ pub use checkpoint::{Checkpoint, verify_end_with_checkpoints, verify_with_checkp
 pub use verify::{ChainFault, verify, verify_up_to};
 
 mod checkpoint;
+pub mod stream;
 mod verify;
 
 /// What happened; never contains a secret.

@@ -33,6 +33,15 @@ impl Timestamp {
         format!("{year:04}-{month:02}-{day:02}")
     }
 
+    /// As RFC 3339 writes it, in UTC and with milliseconds: `2026-11-25T09:30:00.000Z`.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        let of_day = self.0.rem_euclid(moment::DAY);
+        let (seconds, millis) = (of_day / 1000, of_day % 1000);
+        let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        format!("{}T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z", self.date())
+    }
+
     /// How long ago `earlier` was; zero when it lies ahead.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::sealing::KdfCost;
+use crate::stream::Target;
 
 /// Settings of one server. The caller reads passphrase and passwords from a file, standard input or a prompt;
 /// they never come from a command line or an environment variable.
@@ -28,6 +29,10 @@ pub struct Config {
     pub kdf_cost: KdfCost,
     /// Bounds of work.
     pub limits: Limits,
+    /// Where the audit is streamed to.
+    pub audit_streams: Vec<Target>,
+    /// Where metrics are answered in plain HTTP; `None`: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 /// Where the server's certificate comes from.
@@ -99,6 +104,8 @@ impl Config {
             first_administrator: None,
             kdf_cost: KdfCost::default(),
             limits: Limits::default(),
+            audit_streams: Vec::new(),
+            metrics_listen: None,
         }
     }
 }

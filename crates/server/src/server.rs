@@ -17,11 +17,13 @@ use crate::authority::{Authority, AuthorityError, new_root};
 use crate::config::{CertificateSource, Config};
 use crate::error::AppError;
 use crate::jobs::{self, Renewal};
+use crate::metrics;
 use crate::router;
 use crate::sealing::{KeyFileError, Unsealed, open_or_create, write_durably};
 use crate::services::accounts;
 use crate::services::passwords::Passwords;
 use crate::state::{AppState, Shared, SharedRng};
+use crate::stream;
 use crate::tls::{self, Acceptor, CurrentCertificate, TlsError, server_config};
 
 /// Name of the database in the data directory.
@@ -40,6 +42,7 @@ pub struct Server;
 /// A server that runs. Dropping it stops the server without waiting; use [`Running::stop`].
 pub struct Running {
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
     state: AppState,
     first_run: Option<FirstRun>,
     stop: Stop,
@@ -150,6 +153,12 @@ impl Running {
         self.address
     }
 
+    /// Where metrics are answered, if they are.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
     /// What handlers share; for callers in the same process.
     #[must_use]
     pub fn state(&self) -> &AppState {
@@ -213,6 +222,15 @@ async fn run(
         address: config.listen,
         source,
     })?;
+    let streams = stream::prepare(&config.audit_streams).map_err(StartError::Setting)?;
+    let metrics = match config.metrics_listen {
+        Some(address) => {
+            let listening = metrics::listen(address).await;
+            Some(listening.map_err(|source| StartError::Listen { address, source })?)
+        }
+        None => None,
+    };
+    let metrics_address = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
     let (stop, stopped) = watch::channel(false);
     let passwords = {
         let mut rng = rng.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -223,6 +241,12 @@ async fn run(
     };
     let state = AppState::new(Shared {
         policies: Default::default(),
+        streams: Default::default(),
+        host: config
+            .public_names
+            .first()
+            .cloned()
+            .unwrap_or_else(|| "localhost".to_owned()),
         clock,
         store,
         keys: unsealed.ring,
@@ -253,10 +277,11 @@ async fn run(
     tracing::info!(%address, "listening");
     Ok(Running {
         address,
+        metrics_address,
         first_run,
         stop: Stop(stop),
         serving: tokio::spawn(tls::serve(listener, acceptor, stopped)),
-        jobs: jobs::start(&state, renewal),
+        jobs: jobs::start(&state, renewal, streams, metrics),
         state,
     })
 }

@@ -18,6 +18,7 @@ use crate::services::passwords::Passwords;
 use crate::services::policy::KnownPolicies;
 use crate::services::recovery::SaveTokens;
 use crate::services::sign_in::UnknownNames;
+use crate::stream::Standings;
 use crate::wake::Hub;
 
 /// The server's randomness, as the caller brought it.
@@ -39,6 +40,10 @@ pub struct Shared {
     pub authority: Authority,
     /// Bounds of work.
     pub limits: Limits,
+    /// How the streams of the audit stand.
+    pub streams: Standings,
+    /// Name under which this server is known to whom the audit is sent.
+    pub(crate) host: String,
     pub(crate) rng: SharedRng,
     pub(crate) passwords: Passwords,
     pub(crate) unknown_names: UnknownNames,

@@ -115,7 +115,7 @@ fn renew(state: &Shared, renewal: &mut Renewal) {
 }
 
 /// Waits; true when the server stops.
-pub(super) async fn pause(state: &Shared, time: Duration) -> bool {
+pub(crate) async fn pause(state: &Shared, time: Duration) -> bool {
     let mut stop = state.stop.clone();
     tokio::select! {
         () = tokio::time::sleep(time) => false,

@@ -3,11 +3,16 @@
 mod care;
 mod proof;
 
+pub(crate) use care::pause;
+
 use std::sync::Arc;
 
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::metrics;
 use crate::state::AppState;
+use crate::stream::{self, Stream};
 use crate::tls::CurrentCertificate;
 
 /// The own certificate, to be renewed.
@@ -18,13 +23,24 @@ pub(crate) struct Renewal {
 }
 
 /// Starts all jobs; they end when the server stops.
-pub(crate) fn start(state: &AppState, renewal: Option<Renewal>) -> JoinSet<()> {
+pub(crate) fn start(
+    state: &AppState,
+    renewal: Option<Renewal>,
+    streams: Vec<Stream>,
+    metrics: Option<TcpListener>,
+) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     jobs.spawn(proof::run(state.clone()));
     jobs.spawn(care::flush(state.clone()));
     jobs.spawn(care::sign(state.clone()));
     jobs.spawn(care::time_passes(state.clone()));
     jobs.spawn(care::hourly(state.clone(), renewal));
+    for stream in streams {
+        jobs.spawn(stream::run(state.clone(), stream));
+    }
+    if let Some(listener) = metrics {
+        jobs.spawn(metrics::serve(state.clone(), listener));
+    }
     jobs
 }
 

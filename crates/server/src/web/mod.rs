@@ -15,6 +15,8 @@ mod names;
 mod pages;
 mod words;
 
+pub(crate) use words::{VERDICTS, verdict_name};
+
 use axum::{
     Router, middleware,
     routing::{get, post},

@@ -30,7 +30,7 @@ pub(super) fn verdict_words(verdict: Verdict) -> (Tone, &'static str) {
 }
 
 /// The verdict's name in addresses.
-pub(super) fn verdict_name(verdict: Verdict) -> &'static str {
+pub(crate) fn verdict_name(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Compliant => "compliant",
         Verdict::NonCompliant => "non_compliant",
@@ -41,7 +41,7 @@ pub(super) fn verdict_name(verdict: Verdict) -> &'static str {
 }
 
 /// Verdicts, worst first.
-pub(super) const VERDICTS: [Verdict; 5] = [
+pub(crate) const VERDICTS: [Verdict; 5] = [
     Verdict::NonCompliant,
     Verdict::Unknown,
     Verdict::NotEnforced,

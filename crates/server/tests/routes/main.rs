@@ -11,5 +11,6 @@ mod proofs;
 mod recovery;
 mod sign_in;
 mod start;
+mod streams;
 mod support;
 mod tls;

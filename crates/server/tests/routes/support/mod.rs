@@ -102,8 +102,13 @@ impl Harness {
 
     /// Stops the server and starts another on the same data.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_with(|_| {}).await
+    }
+
+    pub(crate) async fn restart_with(self, change: impl FnOnce(&mut Config)) -> Self {
         self.running.stop().await;
-        let config = config(self.directory.path());
+        let mut config = config(self.directory.path());
+        change(&mut config);
         Self {
             running: Server::start(config, self.clock.clone(), rng(2)).await.unwrap(),
             ..self
