@@ -3,6 +3,7 @@
 use super::Action;
 use super::decide::{Decision, Steps};
 use super::keys::KeySteps;
+use super::passwords;
 use super::start_up::Start;
 use crate::inventory::VolumeReport;
 use crate::policy::{AutoUnlock, Encryption};
@@ -122,13 +123,16 @@ fn add(steps: &mut Steps<'_>) {
     });
 }
 
-/// Deletes a protector, so only when another way back is certain.
+/// Deletes a protector, so only when another way back is certain; and where the drive stays encrypted, only when something
+/// other than its recovery passwords opens it day by day.
 fn remove(decision: &Decision<'_>, steps: &mut Steps<'_>, keys: &KeySteps) {
     if !decision.situation.server_reachable {
         steps.blocked("Automatic unlocking stays until the server is reachable: nothing is deleted before.");
     } else if !keys.held {
         steps.blocked("Automatic unlocking stays: without it, nothing that the server holds would open the drive.");
-    } else {
+    } else if decision.rule(steps.volume.kind) == Encryption::Forbid
+        || passwords::instead_of_auto_unlock(decision, steps)
+    {
         steps.push(Action::RemoveAutoUnlock {
             device: steps.volume.device.clone(),
         });

@@ -68,6 +68,8 @@ pub enum Rule {
     PinDefeated,
     /// Every start of the machine would end at the recovery screen.
     NoStartUpProtector,
+    /// A drive that stays encrypted would open by nothing but its recovery passwords from the next restart on.
+    NoDayByDay,
     /// There is no TPM that can be used.
     NoTpm,
     /// Policy does not ask for it.
@@ -153,6 +155,7 @@ impl Rule {
             Self::AutoUnlockKeysStored => "the operating system volume still holds keys that unlock data volumes",
             Self::PinDefeated => "a plain TPM protector would switch the PIN off",
             Self::NoStartUpProtector => "the machine would stop at the recovery screen at every start",
+            Self::NoDayByDay => "nothing but a recovery password would open the drive day by day",
             Self::NoTpm => "there is no TPM that can be used",
             Self::NotWanted => "policy does not ask for it",
             Self::AlreadyEncrypted => "the volume is encrypted, or being encrypted, already",

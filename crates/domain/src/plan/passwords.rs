@@ -39,7 +39,8 @@ pub(super) fn of_data_drive(decision: &Decision<'_>, steps: &mut Steps<'_>, star
     let rule = decision.policy.password(volume.kind, decision.inventory);
     let begins = start.as_policy_wants && volume.conversion == ConversionStatus::FullyDecrypted;
     let shut = begins && !opens_day_by_day(steps);
-    if volume.has(ProtectorType::Passphrase) || !(rule.required || shut) {
+    let added = steps.actions.iter().any(|a| matches!(a, Action::AddPassphrase { .. }));
+    if added || volume.has(ProtectorType::Passphrase) || !(rule.required || shut) {
         return true;
     }
     if rule.forbidden {
@@ -59,6 +60,41 @@ pub(super) fn of_data_drive(decision: &Decision<'_>, steps: &mut Steps<'_>, star
     } else {
         "It cannot unlock automatically: encryption waits until the user has chosen a password."
     });
+    steps.question = Some(Question::password(&volume.device, &rule));
+    false
+}
+
+/// Whether a data drive opens day by day once its automatic unlocking ends; adds the user's password, or asks for one, where
+/// nothing does. A startup key does not count: nobody tells which of them automatic unlocking uses.
+pub(super) fn instead_of_auto_unlock(decision: &Decision<'_>, steps: &mut Steps<'_>) -> bool {
+    let volume = steps.volume;
+    let opens = |kind| {
+        matches!(
+            kind,
+            ProtectorType::Passphrase | ProtectorType::PublicKey | ProtectorType::AdSid
+        )
+    };
+    if volume.protectors.iter().any(|p| opens(p.kind)) {
+        return true;
+    }
+    let rule = decision.policy.password(volume.kind, decision.inventory);
+    if rule.forbidden || decision.enforcement.is_exempt() {
+        steps.blocked(if rule.forbidden {
+            "Automatic unlocking stays: nothing else opens the drive day by day, and passwords are forbidden."
+        } else {
+            "Automatic unlocking stays: nothing else opens the drive day by day, and an exempt device gets no password."
+        });
+        return false;
+    }
+    if decision.situation.password_available {
+        steps.push(Action::AddPassphrase {
+            device: volume.device.clone(),
+        });
+        return true;
+    }
+    steps.blocked(
+        "Automatic unlocking stays until the user has chosen a password: nothing else opens the drive day by day.",
+    );
     steps.question = Some(Question::password(&volume.device, &rule));
     false
 }

@@ -1,7 +1,7 @@
 //! The second opinion: each rule is broken once, and found.
 
 use domain::ids::ProtectorId;
-use domain::inventory::{Inventory, Tpm, VolumeReport};
+use domain::inventory::{Inventory, ProtectorReport, Tpm, VolumeReport};
 use domain::ledger::{KeyState, Ledger, ProofState};
 use domain::plan::check::{Rule, check};
 use domain::plan::{Action, Plan, Situation};
@@ -297,7 +297,8 @@ fn automatic_unlocking_follows_the_providers_rules() {
     let with = |os: VolumeReport, auto: bool, actions: &[Action]| {
         breaches(&require_fixed(), &device(vec![os, fixed(auto)]), &keys, actions)
     };
-    assert_eq!(with(os_volume(), false, &[on("D:"), off("D:")]), []);
+    let password = Action::AddPassphrase { device: name("D:") };
+    assert_eq!(with(os_volume(), false, &[password, on("D:"), off("D:")]), []);
     assert_eq!(with(os_volume(), false, &[on("C:")]), [(0, Rule::OnlyDataVolume)]);
     assert_eq!(with(os_volume(), true, &[on("D:")]), [(0, Rule::BoundToAutoUnlock)]);
     assert_eq!(
@@ -322,6 +323,35 @@ fn automatic_unlocking_follows_the_providers_rules() {
 }
 
 #[test]
+fn automatic_unlocking_that_ends_and_leaves_the_recovery_password_alone_is_found() {
+    let off = [Action::RemoveAutoUnlock { device: name("D:") }];
+    let keys = ledger(&[live(V1, R1), live(V2, R2)]);
+    let found = |policy: &Policy, beside: Option<ProtectorType>| {
+        let mut drive = fixed(true);
+        drive.protectors.extend(beside.map(|kind| ProtectorReport {
+            id: P1,
+            kind,
+            name: None,
+        }));
+        breaches(policy, &device(vec![os_volume(), drive]), &keys, &off)
+    };
+    let alone = [(0, Rule::NoDayByDay)];
+    assert_eq!(found(&require_fixed(), None), alone);
+    // It could be the one that automatic unlocking left behind.
+    assert_eq!(found(&require_fixed(), Some(ProtectorType::ExternalKey)), alone);
+    for kind in [
+        ProtectorType::Passphrase,
+        ProtectorType::PublicKey,
+        ProtectorType::AdSid,
+    ] {
+        assert_eq!(found(&require_fixed(), Some(kind)), [], "{kind:?}");
+    }
+    let mut to_plain_text = require_fixed();
+    to_plain_text.fixed.encryption = Encryption::Forbid;
+    assert_eq!(found(&to_plain_text, None), []);
+}
+
+#[test]
 fn the_os_volume_is_not_decrypted_while_it_holds_keys_of_data_volumes() {
     let mut policy = Policy::default();
     policy.os.encryption = Encryption::Forbid;
@@ -334,13 +364,14 @@ fn the_os_volume_is_not_decrypted_while_it_holds_keys_of_data_volumes() {
         [(0, Rule::AutoUnlockKeysStored)]
     );
     let both = [
+        Action::AddPassphrase { device: name("D:") },
         Action::RemoveAutoUnlock { device: name("D:") },
         decrypt.clone(),
         decrypt,
     ];
     assert_eq!(
         breaches(&policy, &inventory, &keys, &both),
-        [(2, Rule::NothingToDecrypt)]
+        [(3, Rule::NothingToDecrypt)]
     );
 }
 

@@ -253,6 +253,17 @@ impl<'a> Volume<'a> {
         ensure(self.kind != VolumeKind::Os, Rule::OnlyDataVolume)?;
         ensure(self.auto_unlock, Rule::NotBoundToAutoUnlock)?;
         ensure(self.way_back(policy), Rule::NoWayBack)?;
+        // One that policy forbids to encrypt goes to plain text.
+        let to_plain_text = policy.rule(self.kind).encryption == Encryption::Forbid;
+        let opens = [
+            ProtectorType::Passphrase,
+            ProtectorType::PublicKey,
+            ProtectorType::AdSid,
+        ];
+        ensure(
+            to_plain_text || opens.into_iter().any(|kind| self.has(kind)),
+            Rule::NoDayByDay,
+        )?;
         self.auto_unlock = false;
         if let Some(at) = self
             .protectors

@@ -1,5 +1,7 @@
 //! Drives in every state between plain and protected.
 
+use domain::plan::Question;
+
 use super::*;
 
 #[test]
@@ -39,15 +41,28 @@ fn fixed_drives_wait_for_the_os_drive_and_then_unlock_automatically() {
 }
 
 #[test]
-fn automatic_unlocking_that_is_prohibited_is_removed_once_the_key_is_held() {
+fn automatic_unlocking_that_is_prohibited_is_removed_once_the_key_is_held_and_a_password_chosen() {
     let mut policy = require_fixed();
     policy.fixed.auto_unlock = AutoUnlock::Prohibit;
     let protectors = &[(E1, ProtectorType::ExternalKey), (R2, ProtectorType::RecoveryPassword)];
     let mut fixed = encrypted("D:", VolumeKind::Fixed, V2, protectors);
     fixed.auto_unlock = Some(true);
     let inventory = device(vec![os_volume(), fixed]);
-    let plan = planned(&policy, &inventory, &ledger(&[live(V1, R1)]), &online());
-    assert_eq!(steps(&plan), ["escrow D: A2", "no auto-unlock D:"]);
+    let keys = ledger(&[live(V1, R1)]);
+    let plan = planned(&policy, &inventory, &keys, &online());
+    assert_eq!(steps(&plan), ["escrow D: A2"]);
+    assert!(blocked(&plan, "D:").contains("until the user has chosen a password"));
+    let asked = plan.prompt.unwrap().question;
+    assert!(
+        matches!(&asked, Question::Password { device, .. } if device == "D:"),
+        "{asked:?}"
+    );
+    let chosen = Situation {
+        password_available: true,
+        ..online()
+    };
+    let plan = planned(&policy, &inventory, &keys, &chosen);
+    assert_eq!(steps(&plan), ["escrow D: A2", "password D:", "no auto-unlock D:"]);
 }
 
 #[test]
@@ -171,10 +186,17 @@ fn data_drives_let_go_of_the_os_drive_before_it_is_decrypted() {
     fixed.auto_unlock = Some(true);
     let keys = ledger(&[live(V1, R1), live(V2, R2)]);
     let inventory = device(vec![os_volume(), fixed.clone()]);
+    let chosen = Situation {
+        password_available: true,
+        ..online()
+    };
     assert_eq!(
-        steps(&planned(&policy, &inventory, &keys, &online())),
-        ["no auto-unlock D:", "decrypt C:"]
+        steps(&planned(&policy, &inventory, &keys, &chosen)),
+        ["password D:", "no auto-unlock D:", "decrypt C:"]
     );
+    let plan = planned(&policy, &inventory, &keys, &online());
+    assert_eq!(steps(&plan), [""; 0]);
+    assert!(blocked(&plan, "C:").contains("D:") && blocked(&plan, "D:").contains("password"));
 
     fixed.lock = LockStatus::Locked;
     fixed.protection = ProtectionStatus::Unknown;
