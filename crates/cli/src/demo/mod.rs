@@ -135,13 +135,13 @@ impl Demo {
     fn accounts(&self, devices: &[DeviceSpec], rng: &mut dyn RngCore) -> Accounts {
         let mut people = vec![
             ("admin".to_owned(), Role::Administrator),
-            ("helpdesk".to_owned(), Role::HelpDesk),
+            ("helpdesk".to_owned(), Role::HelpDeskAdministrator),
             ("auditor".to_owned(), Role::Auditor),
         ];
         let mut users: Vec<_> = devices.iter().flat_map(|d| d.users.iter().cloned()).collect();
         users.sort();
         users.dedup();
-        people.extend(users.into_iter().map(|name| (name, Role::User)));
+        people.extend(users.into_iter().map(|name| (name, Role::SelfService)));
         let account = |(name, role)| DemoAccount {
             name,
             role,

@@ -120,8 +120,8 @@ fn what_for(role: domain::access::Role) -> &'static str {
     use domain::access::Role;
     match role {
         Role::Administrator => "everything",
-        Role::HelpDesk => "drive recovery",
+        Role::HelpDeskAdministrator => "drive recovery",
         Role::Auditor => "audit and devices",
-        Role::User => "self-service for the own devices",
+        Role::SelfService => "self-service for the own devices",
     }
 }

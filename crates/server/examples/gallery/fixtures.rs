@@ -12,9 +12,9 @@ pub(crate) type Page = (&'static str, askama::Result<String>);
 pub(crate) fn chrome(role: Role, place: Place) -> Chrome {
     let name = match role {
         Role::Administrator => "admin",
-        Role::HelpDesk => "nora.lind",
+        Role::HelpDeskAdministrator => "nora.lind",
         Role::Auditor => "ruth.amsel",
-        Role::User => "CORP\\jonas.weber",
+        Role::SelfService => "CORP\\jonas.weber",
     };
     Chrome {
         viewer: Some(Viewer {

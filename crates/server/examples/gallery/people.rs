@@ -208,7 +208,7 @@ fn account(faults: bool) -> Account {
         current,
     };
     Account {
-        chrome: chrome(Role::HelpDesk, Place::Account),
+        chrome: chrome(Role::HelpDeskAdministrator, Place::Account),
         current_error: fault("This is not the current password."),
         new_error: fault("The new password has 7 characters; at least 12 are needed."),
         again_error: None,

@@ -46,7 +46,7 @@ fn reasons() -> Vec<Choice> {
 
 fn form(problem: Option<&str>, fault: Option<&str>) -> RecoveryForm {
     RecoveryForm {
-        chrome: chrome(Role::HelpDesk, Place::Recovery),
+        chrome: chrome(Role::HelpDeskAdministrator, Place::Recovery),
         key_id: TextField {
             name: "key_id",
             label: "Recovery key ID".to_owned(),
@@ -111,7 +111,7 @@ fn matches() -> RecoveryMatches {
         escrowed_at: at("3 weeks ago"),
     };
     RecoveryMatches {
-        chrome: chrome(Role::HelpDesk, Place::Recovery),
+        chrome: chrome(Role::HelpDeskAdministrator, Place::Recovery),
         digits: "3F2A9C11".to_owned(),
         user: String::new(),
         reason: "lost_pin".to_owned(),
@@ -139,7 +139,7 @@ fn matches() -> RecoveryMatches {
 
 fn result(caution: &str) -> RecoveryResult {
     RecoveryResult {
-        chrome: chrome(Role::HelpDesk, Place::Recovery),
+        chrome: chrome(Role::HelpDeskAdministrator, Place::Recovery),
         password: PASSWORD.to_owned().into(),
         id: key(0),
         caution: caution.to_owned(),
@@ -161,7 +161,7 @@ fn own(known: bool, problem: Option<&str>) -> SelfService {
         digits: digits.to_owned(),
     };
     SelfService {
-        chrome: chrome(Role::User, Place::SelfService),
+        chrome: chrome(Role::SelfService, Place::SelfService),
         notice: vec!["This computer and its data belong to the company. Getting a key is recorded with your name, the time and the reason.".to_owned()],
         drives: if known {
             vec![
@@ -181,7 +181,7 @@ fn own(known: bool, problem: Option<&str>) -> SelfService {
 
 fn own_result() -> SelfServiceResult {
     SelfServiceResult {
-        chrome: chrome(Role::User, Place::SelfService),
+        chrome: chrome(Role::SelfService, Place::SelfService),
         password: PASSWORD.to_owned().into(),
         id: key(0),
         drive: "LT-0417, C: Windows".to_owned(),

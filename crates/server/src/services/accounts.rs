@@ -140,16 +140,16 @@ pub(crate) async fn ensure_first(
 pub fn role_name(role: Role) -> &'static str {
     match role {
         Role::Administrator => "administrator",
-        Role::HelpDesk => "help_desk",
+        Role::HelpDeskAdministrator => "help_desk",
         Role::Auditor => "auditor",
-        Role::User => "user",
+        Role::SelfService => "user",
     }
 }
 
 /// A role by its written name.
 #[must_use]
 pub fn role_from_name(name: &str) -> Option<Role> {
-    [Role::Administrator, Role::HelpDesk, Role::Auditor, Role::User]
+    [Role::Administrator, Role::HelpDeskAdministrator, Role::Auditor, Role::SelfService]
         .into_iter()
         .find(|role| role_name(*role) == name)
 }

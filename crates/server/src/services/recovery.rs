@@ -221,7 +221,7 @@ pub(crate) fn subject_of(name: KeyName) -> String {
 
 /// Whether the person is a listed user of a device in use, whatever else the role allows.
 fn is_own(user: &CurrentUser, found: &FoundKey) -> bool {
-    !found.retired && may_recover(Role::User, &user.name, &found.users)
+    !found.retired && may_recover(Role::SelfService, &user.name, None, &found.users)
 }
 
 /// Tokens that let a session save a told key. Only names are kept here, never a secret.

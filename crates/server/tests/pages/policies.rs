@@ -233,7 +233,7 @@ async fn a_device_shows_what_holds_for_it_and_why() {
 async fn an_exemption_is_asked_for_decided_and_told_to_the_device() {
     let harness = Harness::start().await;
     let (device, _) = with_a_device(&harness).await;
-    let anna = person(&harness, "CORP\\anna", domain::access::Role::User).await;
+    let anna = person(&harness, "CORP\\anna", domain::access::Role::SelfService).await;
     let own = "/selfservice/exemption";
     let asked = post(&anna, own, own, &[("reason", "a measuring device")]).await;
     assert_eq!(

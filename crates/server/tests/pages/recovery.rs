@@ -10,7 +10,7 @@ use crate::with_a_device;
 async fn the_help_desk_gets_the_right_key_once_by_eight_digits() {
     let harness = Harness::start().await;
     let (_, volume) = with_a_device(&harness).await;
-    let browser = person(&harness, "nora", Role::HelpDesk).await;
+    let browser = person(&harness, "nora", Role::HelpDeskAdministrator).await;
     let digits = volume.protector.short();
     let fields = [
         ("key_id", digits.as_str()),
@@ -95,8 +95,8 @@ async fn a_form_that_is_wrong_tells_nothing_and_keeps_what_was_typed() {
 async fn a_user_gets_the_key_of_an_own_device_and_of_no_other() {
     let harness = Harness::start().await;
     let (_, volume) = with_a_device(&harness).await;
-    let anna = person(&harness, "corp\\ANNA", Role::User).await;
-    let eve = person(&harness, "CORP\\eve", Role::User).await;
+    let anna = person(&harness, "corp\\ANNA", Role::SelfService).await;
+    let eve = person(&harness, "CORP\\eve", Role::SelfService).await;
     let digits = volume.protector.short();
     let whole = volume.protector.to_string();
     for id in [&digits, &whole] {

@@ -21,9 +21,9 @@ pub(crate) async fn person<'a>(harness: &'a Harness, name: &str, role: Role) -> 
 async fn every_role_sees_its_pages_and_no_others() {
     let harness = Harness::start().await;
     let admin = Browser::signed_in(&harness, "admin", ADMIN_PASSWORD).await;
-    let help_desk = person(&harness, "nora", Role::HelpDesk).await;
+    let help_desk = person(&harness, "nora", Role::HelpDeskAdministrator).await;
     let auditor = person(&harness, "ruth", Role::Auditor).await;
-    let user = person(&harness, "CORP\\anna", Role::User).await;
+    let user = person(&harness, "CORP\\anna", Role::SelfService).await;
     let table = [
         ("/admin", [200, 200, 200, 403]),
         ("/admin/devices", [200, 200, 200, 403]),
@@ -100,7 +100,7 @@ async fn addresses_that_people_know_lead_on() {
 async fn the_help_desk_sees_what_happened_to_devices_and_not_who_signed_in() {
     let harness = Harness::start().await;
     crate::with_a_device(&harness).await;
-    let help_desk = person(&harness, "nora", Role::HelpDesk).await;
+    let help_desk = person(&harness, "nora", Role::HelpDeskAdministrator).await;
     let auditor = person(&harness, "ruth", Role::Auditor).await;
     let (help_desk, auditor) = (help_desk.get("/admin").await.body, auditor.get("/admin").await.body);
     assert!(auditor.contains("Signed in"));

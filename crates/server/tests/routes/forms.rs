@@ -190,9 +190,9 @@ async fn a_role_without_the_permission_is_refused() {
     let harness = Harness::start().await;
     for (role, expected) in [
         (Role::Administrator, StatusCode::OK),
-        (Role::HelpDesk, StatusCode::FORBIDDEN),
+        (Role::HelpDeskAdministrator, StatusCode::FORBIDDEN),
         (Role::Auditor, StatusCode::FORBIDDEN),
-        (Role::User, StatusCode::FORBIDDEN),
+        (Role::SelfService, StatusCode::FORBIDDEN),
     ] {
         let name = accounts::role_name(role);
         let headers = signed_in_with_own_password(&harness, name, role).await;
@@ -204,7 +204,7 @@ async fn a_role_without_the_permission_is_refused() {
 async fn a_generated_password_must_be_changed_before_anything_else() {
     let harness = Harness::start().await;
     let admin = harness.admin().await;
-    let password = accounts::create(harness.state(), &admin, "dana", Role::HelpDesk)
+    let password = accounts::create(harness.state(), &admin, "dana", Role::HelpDeskAdministrator)
         .await
         .unwrap();
     let headers = harness.session("dana", &password).await;

@@ -34,7 +34,7 @@ async fn escrowed(harness: &Harness, hardware: &str, seed: u8, users: &[&str]) -
 async fn the_help_desk_finds_a_key_by_eight_digits_and_tells_it_with_a_record() {
     let harness = Harness::start().await;
     let (device, volume, name) = escrowed(&harness, "HW-1", 1, &["alice"]).await;
-    let dana = harness.person("dana", Role::HelpDesk).await;
+    let dana = harness.person("dana", Role::HelpDeskAdministrator).await;
     let found = search(harness.state(), &dana, &volume.protector.short().to_lowercase())
         .await
         .unwrap();
@@ -101,12 +101,12 @@ async fn a_key_that_does_not_open_is_recorded_as_wanted_and_as_not_opened() {
 async fn a_reason_is_needed_and_every_role_has_its_own_bounds() {
     let harness = Harness::start().await;
     let (_, volume, name) = escrowed(&harness, "HW-1", 1, &["alice"]).await;
-    let dana = harness.person("dana", Role::HelpDesk).await;
+    let dana = harness.person("dana", Role::HelpDeskAdministrator).await;
     let no_reason = disclose(harness.state(), &dana, name, &Why::default())
         .await
         .unwrap_err();
     assert_eq!(no_reason.code(), "reason");
-    for (who, role) in [("ed", Role::Auditor), ("alice", Role::User)] {
+    for (who, role) in [("ed", Role::Auditor), ("alice", Role::SelfService)] {
         let person = harness.person(who, role).await;
         let refused = disclose(harness.state(), &person, name, &why()).await.unwrap_err();
         assert_eq!(refused.code(), "not_allowed", "{who}");
@@ -123,7 +123,7 @@ async fn a_person_gets_the_own_keys_and_never_anothers() {
     let harness = Harness::start().await;
     let (_, own_volume, own) = escrowed(&harness, "HW-1", 1, &["ALICE"]).await;
     let (_, other_volume, other) = escrowed(&harness, "HW-2", 2, &["bob", "CORP\\alice", "alice2"]).await;
-    let alice = harness.person("alice", Role::User).await;
+    let alice = harness.person("alice", Role::SelfService).await;
     let state = harness.state();
     let devices = own_devices(state, &alice).await.unwrap();
     assert_eq!(devices.iter().map(|device| device.id).collect::<Vec<_>>(), [own.device]);
@@ -170,7 +170,7 @@ async fn a_retired_devices_key_is_for_the_help_desk_only() {
     let harness = Harness::start().await;
     let (_, volume, name) = escrowed(&harness, "HW-1", 1, &["alice"]).await;
     let admin = harness.person("root", Role::Administrator).await;
-    let alice = harness.person("alice", Role::User).await;
+    let alice = harness.person("alice", Role::SelfService).await;
     let state = harness.state();
     set_retired(state, &admin, name.device, true).await.unwrap();
     let found = search_own(state, &alice, &volume.protector.short()).await.unwrap();
@@ -189,7 +189,7 @@ async fn a_key_told_from_an_old_record_is_replaced_by_the_device_that_enrolled_a
     let (_, volume, old) = escrowed(&harness, "HW-1", 1, &["alice"]).await;
     let again = Device::enrol(&harness, "HW-1").await;
     again.escrow(&volume).await.unwrap();
-    let dana = harness.person("dana", Role::HelpDesk).await;
+    let dana = harness.person("dana", Role::HelpDeskAdministrator).await;
     disclose(harness.state(), &dana, old, &why()).await.unwrap();
     let ledger = again
         .check_in(Some(inventory(&["alice"], &volume, &[volume.protector])))

@@ -64,7 +64,7 @@ async fn each_further_failure_locks_for_longer() {
 async fn a_disabled_account_is_refused_like_a_wrong_password_and_its_sessions_end() {
     let harness = Harness::start().await;
     let admin = harness.admin().await;
-    let password = accounts::create(harness.state(), &admin, "dana", Role::HelpDesk)
+    let password = accounts::create(harness.state(), &admin, "dana", Role::HelpDeskAdministrator)
         .await
         .unwrap();
     let headers = harness.session("dana", &password).await;
@@ -84,7 +84,7 @@ async fn the_last_administrator_stays() {
         .await
         .unwrap_err();
     assert_eq!(refused.code(), "last_administrator");
-    let refused = accounts::set_role(harness.state(), &admin, "admin", Role::User)
+    let refused = accounts::set_role(harness.state(), &admin, "admin", Role::SelfService)
         .await
         .unwrap_err();
     assert_eq!(refused.code(), "last_administrator");
@@ -127,7 +127,7 @@ async fn a_session_that_was_signed_out_is_gone() {
 #[tokio::test]
 async fn only_administrators_manage_accounts() {
     let harness = Harness::start().await;
-    for role in [Role::HelpDesk, Role::Auditor, Role::User] {
+    for role in [Role::HelpDeskAdministrator, Role::Auditor, Role::SelfService] {
         let person = harness.person(accounts::role_name(role), role).await;
         let refused = accounts::create(harness.state(), &person, "eve", Role::Administrator).await;
         assert_eq!(refused.unwrap_err().code(), "not_allowed");

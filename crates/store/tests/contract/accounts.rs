@@ -24,7 +24,7 @@ async fn is_signed_in(store: &dyn Store, secret: &[u8], now: i64) -> bool {
 
 pub(crate) async fn an_account_is_found_whatever_the_case_and_made_once(store: &dyn Store) {
     store
-        .add_account(new_account("Ännä", Role::HelpDesk), Vec::new())
+        .add_account(new_account("Ännä", Role::HelpDeskAdministrator), Vec::new())
         .await
         .unwrap();
     let again = store
@@ -33,11 +33,11 @@ pub(crate) async fn an_account_is_found_whatever_the_case_and_made_once(store: &
     assert_eq!(again, Err(StoreError::Exists(What::Account)));
     assert_eq!(store.audit_head().await.unwrap().sequence, 0);
     let account = store.account("ännä").await.unwrap().unwrap();
-    assert_eq!((account.name.as_str(), account.role), ("Ännä", Role::HelpDesk));
+    assert_eq!((account.name.as_str(), account.role), ("Ännä", Role::HelpDeskAdministrator));
     assert_eq!(account.password, password_hash("c2FsdA"));
     assert!(account.must_change_password && !account.disabled);
     assert_eq!(store.account("other").await, Ok(None));
-    let nameless = store.add_account(new_account(" ", Role::User), Vec::new()).await;
+    let nameless = store.add_account(new_account(" ", Role::SelfService), Vec::new()).await;
     assert!(matches!(nameless, Err(StoreError::Invalid { field: "name", .. })));
     assert!(
         PasswordHash::new("Passw0rd!".into()).is_err(),
@@ -84,7 +84,7 @@ pub(crate) async fn the_last_administrator_stays(store: &dyn Store) {
 
 pub(crate) async fn failed_sign_ins_lock_and_a_good_one_forgets_them(store: &dyn Store) {
     store
-        .add_account(new_account("anna", Role::HelpDesk), Vec::new())
+        .add_account(new_account("anna", Role::HelpDeskAdministrator), Vec::new())
         .await
         .unwrap();
     let rule = LockRule {
@@ -124,7 +124,7 @@ pub(crate) async fn failed_sign_ins_lock_and_a_good_one_forgets_them(store: &dyn
 
 pub(crate) async fn a_session_ends_by_time_by_signing_out_and_by_disabling(store: &dyn Store) {
     store
-        .add_account(new_account("anna", Role::HelpDesk), Vec::new())
+        .add_account(new_account("anna", Role::HelpDeskAdministrator), Vec::new())
         .await
         .unwrap();
     store

@@ -109,7 +109,7 @@ async fn set_up_server(data_dir: &Path) -> Result<Zeroizing<String>> {
     let running = Server::start(config, Arc::new(SystemClock), shared_rng()).await?;
     let people = vec![NewPerson {
         name: "helpdesk".to_owned(),
-        role: Role::HelpDesk,
+        role: Role::HelpDeskAdministrator,
         password: Zeroizing::new(PASSWORD.to_owned()),
     }];
     let token = set_up::set_up(running.state(), people, policy(), "kills", ENROLMENTS).await;

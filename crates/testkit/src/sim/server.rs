@@ -241,7 +241,7 @@ impl World {
         let device = self.store.state.device(name.device);
         device.is_some_and(|d| {
             let users = d.inventory.as_ref().map_or(&[][..], |i| &i.users);
-            !d.retired && may_recover(Role::User, &person(n), users)
+            !d.retired && may_recover(Role::SelfService, &person(n), None, users)
         })
     }
 

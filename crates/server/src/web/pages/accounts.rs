@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-const ROLES: [Role; 4] = [Role::Administrator, Role::HelpDesk, Role::Auditor, Role::User];
+const ROLES: [Role; 4] = [Role::Administrator, Role::HelpDeskAdministrator, Role::Auditor, Role::SelfService];
 
 /// A new account.
 #[derive(Debug, Deserialize)]
@@ -57,7 +57,7 @@ pub(crate) async fn page(
         &user.0,
         StatusCode::OK,
         None,
-        ("", Role::HelpDesk),
+        ("", Role::HelpDeskAdministrator),
         None,
     )
     .await
@@ -84,7 +84,7 @@ pub(crate) async fn create(
                 &user,
                 StatusCode::OK,
                 Some(fresh),
-                ("", Role::HelpDesk),
+                ("", Role::HelpDeskAdministrator),
                 None,
             )
             .await
@@ -140,7 +140,7 @@ pub(crate) async fn reset(
         &user,
         StatusCode::OK,
         Some(fresh),
-        ("", Role::HelpDesk),
+        ("", Role::HelpDeskAdministrator),
         None,
     )
     .await

@@ -14,9 +14,9 @@ use crate::web::{
 pub fn role_label(role: Role) -> &'static str {
     match role {
         Role::Administrator => "Administrator",
-        Role::HelpDesk => "Help desk",
+        Role::HelpDeskAdministrator => "Help desk",
         Role::Auditor => "Auditor",
-        Role::User => "User",
+        Role::SelfService => "User",
     }
 }
 
@@ -25,8 +25,8 @@ pub fn role_label(role: Role) -> &'static str {
 pub fn home_of(role: Role) -> &'static str {
     match role {
         Role::Administrator | Role::Auditor => "/admin",
-        Role::HelpDesk => "/helpdesk",
-        Role::User => "/selfservice",
+        Role::HelpDeskAdministrator => "/helpdesk",
+        Role::SelfService => "/selfservice",
     }
 }
 

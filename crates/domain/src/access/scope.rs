@@ -1,0 +1,126 @@
+//! For which devices a role holds.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Permission, Role, allowed};
+use crate::policy::targeting::CollectionId;
+
+/// The devices for which a role holds. Written as `null` for everything, else as a list of collections.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Scope {
+    /// All devices, and what belongs to no device.
+    #[default]
+    Everything,
+    /// The devices of these collections. An empty set is no device at all.
+    Collections(BTreeSet<CollectionId>),
+}
+
+/// How far a permission goes, and so what a scope does to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Devices: those outside the scope are as if they did not exist.
+    Devices,
+    /// Policy: only what reaches nothing outside the scope may be changed.
+    Collections,
+    /// What belongs to no device: whose scope is not everything has no such permission.
+    Everything,
+    /// The own devices, whatever the scope.
+    Own,
+}
+
+/// What an account or an API token has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// What it may do.
+    pub role: Role,
+    /// To which devices.
+    #[serde(default)]
+    pub scope: Scope,
+}
+
+impl Permission {
+    /// How far it goes.
+    #[must_use]
+    pub fn reach(self) -> Reach {
+        match self {
+            Self::ReadDevices
+            | Self::ReadReports
+            | Self::ManageDevices
+            | Self::RecoverAnyDrive
+            | Self::RecoverNamedDrive
+            | Self::ReadAudit => Reach::Devices,
+            Self::ReadPolicy | Self::ManagePolicy => Reach::Collections,
+            Self::ManageEnrolment | Self::ManageAccounts => Reach::Everything,
+            Self::RecoverOwnDrive => Reach::Own,
+        }
+    }
+}
+
+impl Scope {
+    /// The devices of these collections.
+    pub fn of(collections: impl IntoIterator<Item = CollectionId>) -> Self {
+        Self::Collections(collections.into_iter().collect())
+    }
+
+    /// Whether nothing lies outside.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        matches!(self, Self::Everything)
+    }
+
+    /// The collections; none: everything.
+    #[must_use]
+    pub fn collections(&self) -> Option<&BTreeSet<CollectionId>> {
+        match self {
+            Self::Everything => None,
+            Self::Collections(collections) => Some(collections),
+        }
+    }
+
+    /// Whether all devices of a collection lie inside. Only a collection that is named counts: what another one includes
+    /// may change, and so may what it excludes.
+    #[must_use]
+    pub fn covers(&self, collection: &CollectionId) -> bool {
+        self.collections().is_none_or(|inside| inside.contains(collection))
+    }
+
+    /// In words: `everything`, or the collections with commas.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Everything => "everything".to_owned(),
+            Self::Collections(collections) if collections.is_empty() => "no device".to_owned(),
+            Self::Collections(collections) => {
+                let names: Vec<&str> = collections.iter().map(CollectionId::as_str).collect();
+                names.join(", ")
+            }
+        }
+    }
+}
+
+impl Grant {
+    /// A role for everything.
+    #[must_use]
+    pub fn everywhere(role: Role) -> Self {
+        Self {
+            role,
+            scope: Scope::Everything,
+        }
+    }
+
+    /// Whether it has the permission, for the devices in its scope.
+    #[must_use]
+    pub fn allows(&self, permission: Permission) -> bool {
+        let wide_enough = permission.reach() != Reach::Everything || self.scope.is_everything();
+        wide_enough && allowed(self.role, permission)
+    }
+
+    /// Whether it may ask for keys only on behalf of a person who is named and uses the device.
+    #[must_use]
+    pub fn must_name_the_person(&self) -> bool {
+        self.allows(Permission::RecoverNamedDrive) && !self.allows(Permission::RecoverAnyDrive)
+    }
+}
