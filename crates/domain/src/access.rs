@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use names::{person_key, same_person};
-pub use scope::{Grant, Reach, Scope};
+pub use scope::{Grant, Reach, Scope, ScopeError};
 
 mod document;
 mod names;

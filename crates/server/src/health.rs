@@ -1,16 +1,15 @@
 //! `/healthz`: the process answers. `/readyz`: it can do its work.
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
 
+use crate::routes::{Access, Routes};
 use crate::state::AppState;
 
-pub(crate) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready))
+pub(crate) fn routes(state: &AppState) -> Routes {
+    Routes::new(state)
+        .get("/healthz", Access::Anybody, async || "ok\n")
+        .get("/readyz", Access::Anybody, ready)
 }
 
 async fn ready(State(state): State<AppState>) -> (StatusCode, &'static str) {

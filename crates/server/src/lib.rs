@@ -14,6 +14,7 @@ mod health;
 mod jobs;
 mod metrics;
 mod router;
+pub mod routes;
 pub mod sealing;
 mod server;
 pub mod services;

@@ -3,20 +3,19 @@
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use store::StoreError;
-use store::model::Summary;
+use store::model::{Summary, Within};
 use tokio::net::TcpListener;
 
+use crate::routes::{Access, Routes};
 use crate::state::{AppState, Shared};
 use crate::web::{VERDICTS, verdict_name};
 
@@ -40,7 +39,7 @@ pub(crate) async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> 
 /// Answers until the server stops.
 pub(crate) async fn serve(state: AppState, listener: TcpListener) {
     let mut stop = state.stop.clone();
-    let router = Router::new().route("/metrics", get(metrics)).with_state(state);
+    let (router, _) = Routes::new(&state).get("/metrics", Access::Anybody, metrics).finish();
     let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
         let _ = stop.wait_for(|stop| *stop).await;
     });
@@ -68,7 +67,7 @@ async fn metrics(State(state): State<AppState>) -> impl IntoResponse {
 }
 
 async fn text(state: &Shared) -> Result<String, StoreError> {
-    let (summary, head) = (state.store.summary().await?, state.store.audit_head().await?);
+    let (summary, head) = (state.store.summary(&Within::default()).await?, state.store.audit_head().await?);
     let signed = state.store.signed_up_to().await?;
     let mut registry = Registry::with_prefix("claviger");
     fleet(&mut registry, &summary);

@@ -19,6 +19,7 @@ use crate::error::AppError;
 use crate::jobs::{self, Renewal};
 use crate::metrics;
 use crate::router;
+use crate::routes::Declared;
 use crate::sealing::{KeyFileError, Unsealed, open_or_create, write_durably};
 use crate::services::accounts;
 use crate::services::passwords::Passwords;
@@ -165,6 +166,12 @@ impl Running {
         &self.state
     }
 
+    /// All that is answered, for callers in the same process, and who may ask for it.
+    #[must_use]
+    pub fn routes(&self) -> (axum::Router, Vec<Declared>) {
+        router::all(&self.state)
+    }
+
     /// The first administrator's generated password: given out once, and only at the first start.
     pub fn take_first_run(&mut self) -> Option<FirstRun> {
         self.first_run.take()
@@ -271,7 +278,7 @@ async fn run(
             });
     let acceptor = Acceptor {
         tls: TlsAcceptor::from(tls),
-        router: router::all(state.clone()),
+        router: router::all(&state).0,
         limits: config.limits,
     };
     tracing::info!(%address, "listening");

@@ -10,9 +10,9 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use domain::access::{Permission, Role, allowed};
+use domain::access::{Grant, Permission};
 use domain::time::Timestamp;
-use store::model::{SecretHash, Session};
+use store::model::{SecretHash, Session, Within};
 use zeroize::Zeroizing;
 
 use crate::csrf::CsrfToken;
@@ -34,8 +34,8 @@ const PASSWORD_PATHS: [&str; 2] = ["/account/password", "/logout"];
 pub struct CurrentUser {
     /// Account name.
     pub name: String,
-    /// Role.
-    pub role: Role,
+    /// Role and scope.
+    pub grant: Grant,
     /// The password must be changed before anything else.
     pub must_change_password: bool,
     /// Names the session to the store.
@@ -45,13 +45,13 @@ pub struct CurrentUser {
 }
 
 impl CurrentUser {
-    /// Whether the role allows it.
+    /// Whether role and scope allow it.
     #[must_use]
     pub fn may(&self, permission: Permission) -> bool {
-        allowed(self.role, permission)
+        self.grant.allows(permission)
     }
 
-    /// Refuses unless the role allows it.
+    /// Refuses unless role and scope allow it.
     ///
     /// # Errors
     /// 403 `not_allowed`.
@@ -65,6 +65,12 @@ impl CurrentUser {
         ))
     }
 
+    /// The devices that this person may see.
+    #[must_use]
+    pub fn within(&self) -> Within {
+        Within::of(&self.grant.scope)
+    }
+
     /// As the audit names this person.
     #[must_use]
     pub fn actor(&self) -> String {
@@ -76,6 +82,10 @@ impl FromRequestParts<AppState> for CurrentUser {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        // Found already by the guard of the route.
+        if let Some(user) = parts.extensions.get::<Self>() {
+            return Ok(user.clone());
+        }
         let reject = |reason| SessionRejection::new(parts, reason);
         let user = user_of(&parts.headers, state)
             .await
@@ -107,7 +117,7 @@ pub async fn user_of(headers: &HeaderMap, state: &AppState) -> Result<Option<Cur
     Ok(Some(CurrentUser {
         csrf: CsrfToken::of_session(&token),
         name: session.account.name,
-        role: session.account.role,
+        grant: session.account.grant,
         must_change_password: session.account.must_change_password,
         session: session.hash,
     }))
@@ -139,11 +149,14 @@ pub mod may {
     }
     needs!(
         ReadDevices,
+        ReadReports,
+        ReadPolicy,
         ManageDevices,
         ManagePolicy,
         ManageEnrolment,
         ManageAccounts,
         RecoverAnyDrive,
+        RecoverNamedDrive,
         RecoverOwnDrive,
         ReadAudit
     );

@@ -12,7 +12,7 @@ use domain::access::Role;
 use domain::audit::{Checkpoint, verify};
 use make::*;
 use rusqlite::Connection;
-use store::model::{DeviceQuery, Marks, NewSession, SecretHash};
+use store::model::{DeviceQuery, Marks, NewSession, SecretHash, Within};
 use store::{
     Accounts, AuditLog, Devices, Keys, Maintenance, OfflineAudit, OfflineFleet, SqliteStore, StoreError, Targeting,
     What,
@@ -91,7 +91,12 @@ async fn filled(path: &Path) {
     let id = enrolled(&store, 1).await;
     escrowed(&store, name(id, 1, 0xA), 2000).await;
     store
-        .disclose(name(id, 1, 0xA), at(3000), event("key.disclosed", ""))
+        .disclose(
+            name(id, 1, 0xA),
+            &Within::default(),
+            at(3000),
+            event("key.disclosed", ""),
+        )
         .await
         .unwrap();
     let head = store.audit_head().await.unwrap();
@@ -229,7 +234,9 @@ async fn a_backup_is_a_complete_store_and_never_overwrites() {
     assert!(verify(offline.entries(1, 10).unwrap()).is_ok());
     let copy = SqliteStore::open(&path).unwrap();
     assert_eq!(copy.keys_of_device(id).await.unwrap().len(), 1);
-    let told = copy.disclose(name(id, 1, 0xA), at(9), event("key.disclosed", "")).await;
+    let told = copy
+        .disclose(name(id, 1, 0xA), &Within::default(), at(9), event("key.disclosed", ""))
+        .await;
     assert_eq!(told.unwrap().sealed.bytes, protector(0xA).to_string().into_bytes());
     assert_eq!(copy.devices(DeviceQuery::default()).await.unwrap().total, 1);
 }
@@ -375,7 +382,7 @@ async fn the_fleet_read_from_the_file_is_the_one_that_the_store_tells() {
     {
         read.extend(page);
     }
-    let told = store.stored_devices(None, 100).await.unwrap();
+    let told = store.stored_devices(&Within::default(), None, 100).await.unwrap();
     assert_eq!(read.len(), told.len());
     for (read, told) in read.iter().zip(&told) {
         let tags = read

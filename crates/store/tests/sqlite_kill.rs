@@ -88,7 +88,9 @@ fn check(path: &std::path::Path, acknowledged: &[u32]) {
             .count();
         assert_eq!(recorded, stored.len());
         verify(entries).unwrap();
-        let summary = store::Dashboard::summary(&store).await.unwrap();
+        let summary = store::Dashboard::summary(&store, &store::model::Within::default())
+            .await
+            .unwrap();
         assert_eq!(summary.keys.live, stored.len() as u64);
     });
 }

@@ -80,7 +80,9 @@ pub async fn breach(look: &Look, store: &SqliteStore) -> Result<Option<String>> 
         return Ok(None);
     }
     for id in &look.recovery_passwords {
-        let found: Vec<FoundKey> = store.find_keys(KeySearch::Whole(ProtectorId(*id))).await?;
+        let found: Vec<FoundKey> = store
+            .find_keys(KeySearch::Whole(ProtectorId(*id)), &store::model::Within::default())
+            .await?;
         if found
             .iter()
             .any(|f| f.key.name.volume == VolumeId(volume) && f.key.proof != ProofState::Failed)

@@ -119,9 +119,7 @@ fn welcome(args: &Args, demo: &Demo, accounts: &Accounts, devices: &[DeviceSpec]
 fn what_for(role: domain::access::Role) -> &'static str {
     use domain::access::Role;
     match role {
-        Role::Administrator => "everything",
-        Role::HelpDeskAdministrator => "drive recovery",
-        Role::Auditor => "audit and devices",
         Role::SelfService => "self-service for the own devices",
+        other => other.purpose(),
     }
 }

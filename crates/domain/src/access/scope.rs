@@ -1,11 +1,12 @@
 //! For which devices a role holds.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Permission, Role, allowed};
-use crate::policy::targeting::CollectionId;
+use crate::policy::targeting::{CollectionId, NameError};
 
 /// The devices for which a role holds. Written as `null` for everything, else as a list of collections.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +88,7 @@ impl Scope {
         self.collections().is_none_or(|inside| inside.contains(collection))
     }
 
-    /// In words: `everything`, or the collections with commas.
+    /// In words: `everything`, or the collections with commas. [`str::parse`] reads it.
     #[must_use]
     pub fn words(&self) -> String {
         match self {
@@ -101,6 +102,43 @@ impl Scope {
     }
 }
 
+/// A text that is no scope.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScopeError {
+    /// Nothing was written: everything is to be said, not to be left out.
+    #[error("say \"everything\", or name collections with commas between them")]
+    Empty,
+    /// One of the names is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+impl FromStr for Scope {
+    type Err = ScopeError;
+
+    fn from_str(text: &str) -> Result<Self, ScopeError> {
+        match text.trim() {
+            "" => Err(ScopeError::Empty),
+            "everything" => Ok(Self::Everything),
+            "no device" => Ok(Self::of([])),
+            names => {
+                let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+                let collections: BTreeSet<_> = names.map(CollectionId::new).collect::<Result<_, _>>()?;
+                if collections.is_empty() {
+                    return Err(ScopeError::Empty);
+                }
+                Ok(Self::Collections(collections))
+            }
+        }
+    }
+}
+
+impl From<Role> for Grant {
+    fn from(role: Role) -> Self {
+        Self::everywhere(role)
+    }
+}
+
 impl Grant {
     /// A role for everything.
     #[must_use]
@@ -109,6 +147,12 @@ impl Grant {
             role,
             scope: Scope::Everything,
         }
+    }
+
+    /// In words, for the audit: `auditor for everything`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        format!("{} for {}", self.role.name(), self.scope.words())
     }
 
     /// Whether it has the permission, for the devices in its scope.

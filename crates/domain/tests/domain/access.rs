@@ -1,7 +1,7 @@
 //! Who may do what, one by one.
 
 use domain::access::{
-    Grant, Permission, Reach, Role, Scope, allowed, document, may_recover, person_key, same_person,
+    Grant, Permission, Reach, Role, Scope, ScopeError, allowed, document, may_recover, person_key, same_person,
 };
 use domain::policy::targeting::CollectionId;
 
@@ -85,8 +85,18 @@ fn scopes_are_written_as_null_or_a_list() {
         assert_eq!(serde_json::to_string(&scope).unwrap(), written);
         assert_eq!(serde_json::from_str::<Scope>(written).unwrap(), scope);
         assert_eq!(scope.words(), words);
+        assert_eq!(words.parse(), Ok(scope));
     }
     assert!(serde_json::from_str::<Scope>(r#"["No Name"]"#).is_err());
+    assert_eq!(" b ,a,".parse(), Ok(Scope::of([collection("b"), collection("a")])));
+    for nothing in ["", " ", ","] {
+        assert_eq!(
+            nothing.parse::<Scope>(),
+            Err(ScopeError::Empty),
+            "to leave it out is not to mean everything"
+        );
+    }
+    assert!(matches!("Everything".parse::<Scope>(), Err(ScopeError::Name(_))));
 }
 
 #[test]
@@ -123,7 +133,10 @@ fn the_document_of_the_roles_is_that_of_the_table() {
         std::fs::write(path, document()).unwrap();
     }
     let stored = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(stored == document(), "docs/roles.md is stale: UPDATE_DOCS=1 writes it anew");
+    assert!(
+        stored == document(),
+        "docs/roles.md is stale: UPDATE_DOCS=1 writes it anew"
+    );
 }
 
 #[test]

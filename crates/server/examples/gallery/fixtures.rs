@@ -11,15 +11,15 @@ pub(crate) type Page = (&'static str, askama::Result<String>);
 
 pub(crate) fn chrome(role: Role, place: Place) -> Chrome {
     let name = match role {
-        Role::Administrator => "admin",
-        Role::HelpDeskAdministrator => "nora.lind",
-        Role::Auditor => "ruth.amsel",
+        Role::Administrator | Role::PolicyAuthor => "admin",
+        Role::HelpDeskAdministrator | Role::HelpDeskUser => "nora.lind",
+        Role::Auditor | Role::ReportReader => "ruth.amsel",
         Role::SelfService => "CORP\\jonas.weber",
     };
     Chrome {
         viewer: Some(Viewer {
             name: name.to_owned(),
-            role,
+            grant: role.into(),
         }),
         theme: Theme::Auto,
         csrf: "gallery".to_owned(),

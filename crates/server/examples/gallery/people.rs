@@ -126,12 +126,7 @@ fn first_password(faults: bool) -> NewPassword {
 }
 
 fn accounts(fresh: bool) -> Accounts {
-    let roles = [
-        ("administrator", "Administrator"),
-        ("help_desk", "Help desk"),
-        ("auditor", "Auditor"),
-        ("user", "User"),
-    ];
+    let roles = Role::ALL.map(|role| (role.name(), role.label()));
     let row = |name: &str, role: &str, tone, state, last: Option<&str>, own, disabled| AccountRow {
         id: name.to_owned(),
         name: name.to_owned(),
@@ -141,6 +136,12 @@ fn accounts(fresh: bool) -> Accounts {
             .find(|(value, _)| *value == role)
             .map_or("", |(_, label)| label)
             .to_owned(),
+        scope: if name == "t.okafor" {
+            "berlin, paris"
+        } else {
+            "everything"
+        }
+        .to_owned(),
         state: Tag::new(tone, state),
         last: last.map(at),
         own,
@@ -161,14 +162,23 @@ fn accounts(fresh: bool) -> Accounts {
         role: SelectField {
             name: "role",
             label: "Role".to_owned(),
-            choices: Choice::list(&roles, "help_desk"),
+            choices: Choice::list(&roles, "help_desk_user"),
             ..SelectField::default()
+        },
+        scope: TextField {
+            name: "scope",
+            label: "Scope".to_owned(),
+            value: "everything".to_owned(),
+            hint: "everything, or collections with commas: berlin, paris. Devices of no other collection are seen."
+                .to_owned(),
+            required: true,
+            ..TextField::default()
         },
         rows: vec![
             row("admin", "administrator", Tone::Good, "Active", Some("now"), true, false),
             row(
                 "nora.lind",
-                "help_desk",
+                "help_desk_user",
                 Tone::Good,
                 "Active",
                 Some("12 min ago"),
@@ -178,7 +188,7 @@ fn accounts(fresh: bool) -> Accounts {
             row("ruth.amsel", "auditor", Tone::Info, "First sign-in", None, false, false),
             row(
                 "t.okafor",
-                "help_desk",
+                "help_desk_user",
                 Tone::Warn,
                 "Locked",
                 Some("yesterday"),
@@ -187,7 +197,7 @@ fn accounts(fresh: bool) -> Accounts {
             ),
             row(
                 "CORP\\jonas.weber",
-                "user",
+                "self_service",
                 Tone::Calm,
                 "Disabled",
                 Some("3 weeks ago"),

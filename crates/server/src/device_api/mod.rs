@@ -13,16 +13,15 @@ mod wait;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use protocol::limits::MAX_BODY;
 use rand_core::CryptoRng;
 
 use crate::error::AppError;
 use crate::headers;
+use crate::routes::{Access, Routes};
 use crate::state::{AppState, Shared};
 
 pub use device::Device;
@@ -31,19 +30,23 @@ pub(crate) use escrow::as_uuid;
 /// Path under which all of it lies.
 pub const PREFIX: &str = "/agent/v1";
 
-pub(crate) fn router(state: &AppState) -> Router<AppState> {
-    let worked_on = Router::new()
-        .route("/enrol", post(enrol::enrol))
-        .route("/renew", post(renew::renew))
-        .route("/check-in", post(check_in::check_in))
-        .route("/escrow", post(escrow::escrow))
-        .layer(from_fn_with_state(state.clone(), headers::in_time))
-        .layer(from_fn_with_state(state.clone(), in_turn));
-    worked_on
-        .route("/wait", post(wait::wait))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .fallback(nothing_here)
-        .method_not_allowed_fallback(nothing_here)
+pub(crate) fn routes(state: &AppState) -> Routes {
+    let worked_on = Routes::new(state)
+        .post("/enrol", Access::EnrolmentToken, enrol::enrol)
+        .post("/renew", Access::Device, renew::renew)
+        .post("/check-in", Access::Device, check_in::check_in)
+        .post("/escrow", Access::Device, escrow::escrow)
+        .with(|router| {
+            router
+                .layer(from_fn_with_state(state.clone(), headers::in_time))
+                .layer(from_fn_with_state(state.clone(), in_turn))
+        });
+    worked_on.post("/wait", Access::Device, wait::wait).with(|router| {
+        router
+            .layer(DefaultBodyLimit::max(MAX_BODY))
+            .fallback(nothing_here)
+            .method_not_allowed_fallback(nothing_here)
+    })
 }
 
 /// Middleware: what the server cannot work on now is sent away with a time to come back.

@@ -1,6 +1,6 @@
 //! Local accounts.
 
-use domain::access::{Permission, Role};
+use domain::access::{Grant, Permission, Role, Scope};
 use store::model::{Account, AccountChange, NewAccount, PasswordHash};
 use zeroize::Zeroizing;
 
@@ -25,44 +25,42 @@ pub async fn list(state: &AppState, user: &CurrentUser) -> Result<Vec<Account>> 
 /// Makes an account. Returns its generated password, to be shown once; it must be changed at the first sign-in.
 ///
 /// # Errors
-/// 403; 422 for the name; 409 when it exists.
-pub async fn create(state: &AppState, user: &CurrentUser, name: &str, role: Role) -> Result<Zeroizing<String>> {
+/// 403; 422 for the name, and for a scope with collections that are not there; 409 when it exists.
+pub async fn create(
+    state: &AppState,
+    user: &CurrentUser,
+    name: &str,
+    grant: impl Into<Grant>,
+) -> Result<Zeroizing<String>> {
     user.demand(Permission::ManageAccounts)?;
-    let name = checked_name(name)?;
+    let (name, grant) = (checked_name(name)?, grant.into());
+    checked_scope(state, &grant.scope).await?;
     let password = passwords::generate(state);
     let account = NewAccount {
         name: name.to_owned(),
         password: hashed(state, &password).await?,
-        role,
+        grant: grant.clone(),
         must_change_password: true,
         at: state.now(),
     };
-    let event = state.event(
-        user.actor(),
-        "account.created",
-        subject(name),
-        format!("role {}", role_name(role)),
-    );
+    let event = state.event(user.actor(), "account.created", subject(name), grant.words());
     state.store.add_account(account, vec![event]).await?;
     Ok(password)
 }
 
-/// Gives another role; the account's sessions end.
+/// Gives another role and scope; the account's sessions end.
 ///
 /// # Errors
-/// 403; 404; 409 `last_administrator`.
-pub async fn set_role(state: &AppState, user: &CurrentUser, name: &str, role: Role) -> Result<()> {
+/// 403; 404; 409 `last_administrator`; 422 for a scope with collections that are not there.
+pub async fn set_grant(state: &AppState, user: &CurrentUser, name: &str, grant: impl Into<Grant>) -> Result<()> {
     user.demand(Permission::ManageAccounts)?;
+    let grant = grant.into();
+    checked_scope(state, &grant.scope).await?;
     let change = AccountChange {
-        role: Some(role),
+        grant: Some(grant.clone()),
         ..AccountChange::default()
     };
-    let event = state.event(
-        user.actor(),
-        "account.role_changed",
-        subject(name),
-        format!("role {}", role_name(role)),
-    );
+    let event = state.event(user.actor(), "account.role_changed", subject(name), grant.words());
     state.store.change_account(name, change, vec![event]).await?;
     Ok(())
 }
@@ -126,7 +124,7 @@ pub(crate) async fn ensure_first(
     let account = NewAccount {
         name: name.clone(),
         password: hashed(state, &password).await?,
-        role: Role::Administrator,
+        grant: Role::Administrator.into(),
         must_change_password: generated,
         at: state.now(),
     };
@@ -135,23 +133,19 @@ pub(crate) async fn ensure_first(
     Ok((made && generated).then_some((name, password)))
 }
 
-/// A role as the audit and forms write it.
-#[must_use]
-pub fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Administrator => "administrator",
-        Role::HelpDeskAdministrator => "help_desk",
-        Role::Auditor => "auditor",
-        Role::SelfService => "user",
+/// A scope may name only collections that are there.
+pub(crate) async fn checked_scope(state: &AppState, scope: &Scope) -> Result<()> {
+    let Some(wanted) = scope.collections().filter(|wanted| !wanted.is_empty()) else {
+        return Ok(());
+    };
+    let resolver = state.store.resolver().await?;
+    match wanted.iter().find(|id| resolver.collections().get(id).is_none()) {
+        Some(unknown) => Err(AppError::invalid(
+            "scope",
+            format!("scope: there is no collection \"{unknown}\""),
+        )),
+        None => Ok(()),
     }
-}
-
-/// A role by its written name.
-#[must_use]
-pub fn role_from_name(name: &str) -> Option<Role> {
-    [Role::Administrator, Role::HelpDeskAdministrator, Role::Auditor, Role::SelfService]
-        .into_iter()
-        .find(|role| role_name(*role) == name)
 }
 
 pub(crate) async fn hashed(state: &AppState, password: &Zeroizing<String>) -> Result<PasswordHash> {

@@ -16,12 +16,16 @@ use crate::state::AppState;
 
 const AT_ONCE: u32 = 1000;
 
-/// Entries by condition. Needs [`Permission::ReadAudit`].
+/// Entries by condition, of devices in the scope. Needs [`Permission::ReadAudit`].
 ///
 /// # Errors
 /// 403; when the store fails.
 pub async fn search(state: &AppState, user: &CurrentUser, query: AuditQuery) -> Result<Page<AuditEntry>> {
     user.demand(Permission::ReadAudit)?;
+    let query = AuditQuery {
+        within: user.within(),
+        ..query
+    };
     Ok(state.store.search_audit(query).await?)
 }
 

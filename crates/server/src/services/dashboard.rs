@@ -28,15 +28,16 @@ pub struct Overview {
     pub activity: Vec<AuditEntry>,
 }
 
-/// The overview. Needs [`Permission::ReadDevices`].
+/// The overview of the devices in the scope. Needs [`Permission::ReadReports`].
 ///
 /// # Errors
 /// 403; when the store fails.
 pub async fn overview(state: &AppState, user: &CurrentUser) -> Result<Overview> {
-    user.demand(Permission::ReadDevices)?;
+    user.demand(Permission::ReadReports)?;
     let some = |query: DeviceQuery| async move {
         let query = DeviceQuery {
             paging: Paging::page(1, LINES),
+            within: user.within(),
             ..query
         };
         state.store.devices(query).await.map(|page| page.items)
@@ -44,10 +45,11 @@ pub async fn overview(state: &AppState, user: &CurrentUser) -> Result<Overview> 
     let newest = AuditQuery {
         direction: Direction::Descending,
         paging: Paging::page(1, LINES),
+        within: user.within(),
         ..AuditQuery::default()
     };
     Ok(Overview {
-        summary: state.store.summary().await?,
+        summary: state.store.summary(&user.within()).await?,
         exposed: some(DeviceQuery {
             exposed: true,
             ..DeviceQuery::default()

@@ -28,13 +28,26 @@ pub struct DeviceDetail {
     pub history: Vec<AuditEntry>,
 }
 
-/// Devices, searched, filtered and sorted. Needs [`Permission::ReadDevices`].
+/// Devices in the scope, searched, filtered and sorted. Needs [`Permission::ReadDevices`].
 ///
 /// # Errors
 /// 403; when the store fails.
 pub async fn list(state: &AppState, user: &CurrentUser, query: DeviceQuery) -> Result<Page<DeviceRow>> {
     user.demand(Permission::ReadDevices)?;
+    let query = DeviceQuery {
+        within: user.within(),
+        ..query
+    };
     Ok(state.store.devices(query).await?)
+}
+
+/// A device's record, if it is in the scope.
+///
+/// # Errors
+/// 404, the same for a device outside the scope as for one that does not exist.
+pub(crate) async fn visible(state: &AppState, user: &CurrentUser, id: DeviceId) -> Result<Device> {
+    let device = state.store.device_within(id, &user.within()).await?;
+    device.ok_or_else(|| AppError::not_found("There is no such device."))
 }
 
 /// One device.
@@ -43,11 +56,7 @@ pub async fn list(state: &AppState, user: &CurrentUser, query: DeviceQuery) -> R
 /// 403; 404.
 pub async fn get(state: &AppState, user: &CurrentUser, id: DeviceId) -> Result<DeviceDetail> {
     user.demand(Permission::ReadDevices)?;
-    let device = state
-        .store
-        .device(id)
-        .await?
-        .ok_or_else(|| AppError::not_found("There is no such device."))?;
+    let device = visible(state, user, id).await?;
     let query = AuditQuery {
         device: Some(id),
         direction: Direction::Descending,

@@ -15,3 +15,4 @@ pub mod sign_in;
 pub mod targeting;
 
 pub(crate) mod random_text;
+mod reaches;

@@ -8,6 +8,7 @@ use domain::policy::Policy;
 use store::model::{NewPolicy, PolicyVersion};
 
 use crate::error::{AppError, Result};
+use crate::services::reaches;
 use crate::session::CurrentUser;
 use crate::state::{AppState, Shared};
 
@@ -55,12 +56,12 @@ impl KnownPolicies {
     }
 }
 
-/// The built-in policy, which reaches every device. Needs [`Permission::ReadDevices`].
+/// The built-in policy, which reaches every device. Needs [`Permission::ReadPolicy`].
 ///
 /// # Errors
 /// 403; when the store fails.
 pub async fn get(state: &AppState, user: &CurrentUser) -> Result<InForce> {
-    user.demand(Permission::ReadDevices)?;
+    user.demand(Permission::ReadPolicy)?;
     Ok(match state.store.policy().await? {
         Some(version) => from_version(version),
         None => InForce {
@@ -76,7 +77,7 @@ pub async fn get(state: &AppState, user: &CurrentUser) -> Result<InForce> {
 /// # Errors
 /// 403; when the store fails.
 pub async fn history(state: &AppState, user: &CurrentUser) -> Result<Vec<PolicyVersion>> {
-    user.demand(Permission::ReadDevices)?;
+    user.demand(Permission::ReadPolicy)?;
     Ok(state.store.policy_history().await?)
 }
 
@@ -86,6 +87,7 @@ pub async fn history(state: &AppState, user: &CurrentUser) -> Result<Vec<PolicyV
 /// 403; 422 with every setting that breaks a rule (pages show them beside the fields by `Policy::validate`).
 pub async fn update(state: &AppState, user: &CurrentUser, policy: Policy, note: &str) -> Result<u32> {
     user.demand(Permission::ManagePolicy)?;
+    reaches::everything(user)?;
     update_as(state, &user.actor(), policy, note).await
 }
 

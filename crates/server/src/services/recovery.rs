@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use domain::access::{Permission, Role, may_recover};
 use domain::audit::AuditEvent;
 use domain::ledger::{KeyState, ProofState};
 use domain::time::Timestamp;
 use protocol::sealing::SealedSecret;
-use store::model::{DeviceRow, Disclosed, FoundKey, KeyName, KeySearch, SecretHash, subject};
+use store::model::{DeviceRow, Disclosed, FoundKey, KeyName, KeySearch, SecretHash, Within, subject};
 use zeroize::Zeroizing;
 
 use crate::error::{AppError, Result};
@@ -55,13 +56,30 @@ impl std::fmt::Debug for Disclosure {
     }
 }
 
-/// Keys by the first eight digits or the whole recovery key ID, on all devices. Needs [`Permission::RecoverAnyDrive`].
+/// Keys by the first eight digits or the whole recovery key ID, on the devices in the scope. Needs
+/// [`Permission::RecoverNamedDrive`]; who has not [`Permission::RecoverAnyDrive`] as well finds only keys of devices that
+/// the named caller uses.
 ///
 /// # Errors
-/// 403; 422 when the text is neither.
-pub async fn search(state: &AppState, user: &CurrentUser, text: &str) -> Result<Vec<FoundKey>> {
-    user.demand(Permission::RecoverAnyDrive)?;
-    find(state, text).await
+/// 403; 422 `key_id` when the text is neither; 422 `user` when a caller must be named and is not.
+pub async fn search(state: &AppState, user: &CurrentUser, text: &str, caller: &str) -> Result<Vec<FoundKey>> {
+    let within = for_caller(user, caller)?;
+    find(state, text, &within).await
+}
+
+/// The devices whose keys this person may ask for, on behalf of that caller.
+fn for_caller(user: &CurrentUser, caller: &str) -> Result<Within> {
+    user.demand(Permission::RecoverNamedDrive)?;
+    if !user.grant.must_name_the_person() {
+        return Ok(user.within());
+    }
+    if domain::access::person_key(caller).is_none() {
+        return Err(AppError::invalid(
+            "user",
+            "Name the caller as devices name people: domain\\name.",
+        ));
+    }
+    Ok(user.within().used_by(caller))
 }
 
 /// As [`search`], but only on devices in use on which this person is a listed user. Others' keys are as if they were not
@@ -72,7 +90,7 @@ pub async fn search(state: &AppState, user: &CurrentUser, text: &str) -> Result<
 /// 403; 422 when the text is neither.
 pub async fn search_own(state: &AppState, user: &CurrentUser, text: &str) -> Result<Vec<FoundKey>> {
     user.demand(Permission::RecoverOwnDrive)?;
-    let mut found = find(state, text).await?;
+    let mut found = find(state, text, &own(user)).await?;
     found.retain(|found| is_own(user, found));
     Ok(found)
 }
@@ -86,15 +104,27 @@ pub async fn own_devices(state: &AppState, user: &CurrentUser) -> Result<Vec<Dev
     Ok(state.store.devices_of_user(&user.name).await?)
 }
 
-/// Tells a key of any device. Needs [`Permission::RecoverAnyDrive`] and a reason.
+/// Tells a key of a device in the scope, as [`search`] finds it for `why.on_behalf_of`. Needs a reason.
 ///
 /// # Errors
-/// 403; 404; 422 `reason`; 500 when the key cannot be opened. Whatever the answer, it is in the audit before.
+/// 403; 404; 422 `reason`, `user`; 500 when the key cannot be opened. Whatever the answer, it is in the audit before.
 pub async fn disclose(state: &AppState, user: &CurrentUser, name: KeyName, why: &Why) -> Result<Disclosure> {
-    user.demand(Permission::RecoverAnyDrive)?;
+    let within = for_caller(user, &why.on_behalf_of)?;
     let detail = detail(why)?;
     let event = state.event(user.actor(), "key.disclosed", subject_of(name), detail);
-    tell(state, user, name, event).await
+    match tell(state, user, name, &within, event).await {
+        Err(error) if error.status() == StatusCode::NOT_FOUND => {
+            let event = state.event(
+                user.actor(),
+                "key.refused",
+                subject_of(name),
+                "no such key, or none that may be told",
+            );
+            state.store.append_audit(vec![event]).await?;
+            Err(error)
+        }
+        told => told,
+    }
 }
 
 /// Tells a key of one's own device: 404 for everybody else's.
@@ -104,9 +134,11 @@ pub async fn disclose(state: &AppState, user: &CurrentUser, name: KeyName, why: 
 pub async fn disclose_own(state: &AppState, user: &CurrentUser, name: KeyName, why: &Why) -> Result<Disclosure> {
     user.demand(Permission::RecoverOwnDrive)?;
     let detail = format!("self-service; {}", detail(why)?);
-    let found = state.store.find_keys(KeySearch::Whole(name.protector)).await?;
-    let own = found.iter().any(|found| found.key.name == name && is_own(user, found));
-    if !own {
+    let found = state
+        .store
+        .find_keys(KeySearch::Whole(name.protector), &own(user))
+        .await?;
+    if !found.iter().any(|found| found.key.name == name && is_own(user, found)) {
         let event = state.event(
             user.actor(),
             "key.refused",
@@ -117,7 +149,7 @@ pub async fn disclose_own(state: &AppState, user: &CurrentUser, name: KeyName, w
         return Err(AppError::not_found("No device of yours has a key with this ID."));
     }
     let event = state.event(user.actor(), "key.disclosed", subject_of(name), detail);
-    tell(state, user, name, event).await
+    tell(state, user, name, &own(user), event).await
 }
 
 /// Opens the key once more for the session that it was told to, to be saved as a file. The token works once.
@@ -140,22 +172,30 @@ pub async fn save(state: &AppState, user: &CurrentUser, token: &str) -> Result<(
         subject_of(name),
         "saved as a file after disclosure",
     );
-    let disclosed = state.store.disclose(name, state.now(), vec![event]).await?;
+    // What was told a moment ago may be saved, wherever the device belongs by now.
+    let within = Within::default();
+    let disclosed = state.store.disclose(name, &within, state.now(), vec![event]).await?;
     Ok((name, open(state, &disclosed).await?))
 }
 
-async fn find(state: &Shared, text: &str) -> Result<Vec<FoundKey>> {
+async fn find(state: &Shared, text: &str, within: &Within) -> Result<Vec<FoundKey>> {
     let search = KeySearch::parse(text).ok_or_else(|| {
         AppError::invalid(
             "key_id",
             "Give the first 8 digits of the recovery key ID, or the whole ID (0-9, A-F).",
         )
     })?;
-    Ok(state.store.find_keys(search).await?)
+    Ok(state.store.find_keys(search, within).await?)
 }
 
-async fn tell(state: &AppState, user: &CurrentUser, name: KeyName, event: AuditEvent) -> Result<Disclosure> {
-    let disclosed = state.store.disclose(name, state.now(), vec![event]).await?;
+async fn tell(
+    state: &AppState,
+    user: &CurrentUser,
+    name: KeyName,
+    within: &Within,
+    event: AuditEvent,
+) -> Result<Disclosure> {
+    let disclosed = state.store.disclose(name, within, state.now(), vec![event]).await?;
     // From here on the record is durable. The device is told even if opening fails: somebody wanted the key.
     state.hub.wake(name.device);
     disclosed.elsewhere.iter().for_each(|device| state.hub.wake(*device));
@@ -217,6 +257,11 @@ fn detail(why: &Why) -> Result<String> {
 
 pub(crate) fn subject_of(name: KeyName) -> String {
     subject(name.device, Some(name.volume), Some(name.protector))
+}
+
+/// The person's own devices, whatever the scope.
+fn own(user: &CurrentUser) -> Within {
+    Within::default().used_by(&user.name)
 }
 
 /// Whether the person is a listed user of a device in use, whatever else the role allows.

@@ -7,6 +7,7 @@ use domain::plan::RotateRequest;
 use store::model::{NewRequest, RequestKind, subject};
 
 use crate::error::{AppError, Result};
+use crate::services::devices;
 use crate::session::CurrentUser;
 use crate::state::AppState;
 
@@ -24,6 +25,7 @@ pub async fn rotate(
     reason: &str,
 ) -> Result<RequestId> {
     user.demand(Permission::ManageDevices)?;
+    devices::visible(state, user, device).await?;
     let ledger = state.store.ledger(device).await?;
     let protectors: Vec<_> = ledger
         .0
@@ -47,6 +49,7 @@ pub async fn rotate(
 /// 403; 404; 403 `device_retired`.
 pub async fn report(state: &AppState, user: &CurrentUser, device: DeviceId) -> Result<RequestId> {
     user.demand(Permission::ManageDevices)?;
+    devices::visible(state, user, device).await?;
     ask(
         state,
         user,
@@ -65,6 +68,7 @@ pub async fn report(state: &AppState, user: &CurrentUser, device: DeviceId) -> R
 /// 403; 404.
 pub async fn set_retired(state: &AppState, user: &CurrentUser, device: DeviceId, retired: bool) -> Result<()> {
     user.demand(Permission::ManageDevices)?;
+    devices::visible(state, user, device).await?;
     let (action, at) = if retired {
         ("device.retired", Some(state.now()))
     } else {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use domain::access::Role;
+use domain::access::{Grant, Role};
 use domain::policy::Policy;
 use store::model::NewAccount;
 use zeroize::Zeroizing;
 
 use crate::error::Result;
-use crate::services::accounts::{checked_name, hashed, role_name};
+use crate::services::accounts::{checked_name, hashed};
 use crate::services::sign_in::subject;
 use crate::services::{enrolment, passwords, policy};
 use crate::state::AppState;
@@ -57,7 +57,7 @@ async fn add(state: &AppState, person: NewPerson) -> Result<()> {
     let account = NewAccount {
         name: name.to_owned(),
         password: hashed(state, &person.password).await?,
-        role: person.role,
+        grant: Grant::everywhere(person.role),
         must_change_password: false,
         at: state.now(),
     };
@@ -65,7 +65,7 @@ async fn add(state: &AppState, person: NewPerson) -> Result<()> {
         ACTOR,
         "account.created",
         subject(name),
-        format!("role {}", role_name(person.role)),
+        Grant::everywhere(person.role).words(),
     );
     state.store.add_account(account, vec![event]).await?;
     Ok(())

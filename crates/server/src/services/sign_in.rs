@@ -112,7 +112,7 @@ async fn accept(state: &AppState, account: &Account, user_agent: &str) -> Result
     let session = state.store.sign_in(session, vec![event]).await?;
     Ok(SignedIn {
         cookie: token.set_cookie(COOKIE),
-        role: session.account.role,
+        role: session.account.grant.role,
         must_change_password: session.account.must_change_password,
     })
 }

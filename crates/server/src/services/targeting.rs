@@ -16,23 +16,24 @@ use domain::preview::{Listing, Preview, Question, Run, StoredDevice};
 use domain::time::Timestamp;
 use store::model::{
     BUILT_IN, Content, Document, ExemptionId, ExemptionQuery, ExemptionRecord, Item, ItemKind, Marks, NewExemption,
-    NewItem, Page,
+    NewItem, Page, Within,
 };
 
 use crate::error::{AppError, Result};
 use crate::services::policy::changed;
+use crate::services::{devices, reaches};
 use crate::session::CurrentUser;
 use crate::state::AppState;
 
 const MAX_NOTE: usize = 1024;
 const BATCH: u32 = 1000;
 
-/// The newest version of each document, collection or deployment. Needs [`Permission::ReadDevices`].
+/// The newest version of each document, collection or deployment. Needs [`Permission::ReadPolicy`].
 ///
 /// # Errors
 /// 403; when the store fails.
 pub async fn items(state: &AppState, user: &CurrentUser, kind: ItemKind) -> Result<Vec<Item>> {
-    user.demand(Permission::ReadDevices)?;
+    user.demand(Permission::ReadPolicy)?;
     let mut items = state.store.items(kind).await?;
     if kind == ItemKind::Document && !items.iter().any(|item| item.content.id() == BUILT_IN) {
         items.insert(0, first(state)?);
@@ -45,7 +46,7 @@ pub async fn items(state: &AppState, user: &CurrentUser, kind: ItemKind) -> Resu
 /// # Errors
 /// 403; 404.
 pub async fn history(state: &AppState, user: &CurrentUser, kind: ItemKind, id: &str) -> Result<Vec<Item>> {
-    user.demand(Permission::ReadDevices)?;
+    user.demand(Permission::ReadPolicy)?;
     let history = state.store.item_history(kind, id).await?;
     match (history.is_empty(), kind, id) {
         (false, _, _) => Ok(history),
@@ -59,7 +60,7 @@ pub async fn history(state: &AppState, user: &CurrentUser, kind: ItemKind, id: &
 /// # Errors
 /// 403; 404.
 pub async fn document(state: &AppState, user: &CurrentUser, id: &str) -> Result<(Item, Document)> {
-    user.demand(Permission::ReadDevices)?;
+    user.demand(Permission::ReadPolicy)?;
     let item = match state.store.item(ItemKind::Document, id).await? {
         None if id == BUILT_IN => Some(first(state)?),
         stored => stored,
@@ -173,7 +174,7 @@ pub fn read_windows(text: &str) -> Result<Vec<Window>, String> {
 /// Stores a version and tells the devices concerned. Needs [`Permission::ManagePolicy`].
 ///
 /// # Errors
-/// 403; 409 when it was changed in between; 422 when it does not fit.
+/// 403, also when it reaches beyond the scope; 409 when it was changed in between; 422 when it does not fit.
 pub async fn put(
     state: &AppState,
     user: &CurrentUser,
@@ -187,6 +188,7 @@ pub async fn put(
     if note.len() > MAX_NOTE {
         return Err(AppError::invalid("note", "note: at most 1024 bytes"));
     }
+    reaches::content(state, user, &content).await?;
     let action = match (content.kind(), retired) {
         (ItemKind::Document, false) => "policy.changed",
         (ItemKind::Document, true) => "policy.retired",
@@ -223,7 +225,7 @@ pub enum Proposal {
     Deployment(Deployment),
 }
 
-/// What a change would do to the fleet. Needs [`Permission::ManagePolicy`].
+/// What a change would do to the devices in the scope. Needs [`Permission::ManagePolicy`].
 ///
 /// # Errors
 /// 403; 422 when it does not fit.
@@ -252,7 +254,7 @@ pub async fn preview(state: &AppState, user: &CurrentUser, proposal: Proposal, l
             .with_deployment(deployment)
             .map_err(|errors| rejected(&errors))?,
     };
-    over_the_fleet(state, present, proposed, listing).await
+    over_the_fleet(state, &user.within(), present, proposed, listing).await
 }
 
 fn built_in(policy: PolicyId) -> Result<Deployment> {
@@ -276,6 +278,7 @@ fn rejected<E: ToString>(errors: &[E]) -> AppError {
 
 async fn over_the_fleet(
     state: &AppState,
+    within: &Within,
     present: Targeting,
     proposed: Targeting,
     listing: Listing,
@@ -301,7 +304,7 @@ async fn over_the_fleet(
     });
     let mut after = None;
     loop {
-        let batch = state.store.stored_devices(after, BATCH).await?;
+        let batch = state.store.stored_devices(within, after, BATCH).await?;
         let Some(last) = batch.last() else { break };
         after = Some(last.id);
         let send = send.clone();
@@ -315,7 +318,7 @@ async fn over_the_fleet(
     preview.map_err(|_| AppError::internal("a preview ended early"))
 }
 
-/// Devices of a collection: how many there are, and a part of them.
+/// Devices of a collection that are in the scope: how many there are, and a part of them.
 ///
 /// # Errors
 /// 403; when the store fails.
@@ -326,11 +329,12 @@ pub async fn members(
     offset: u64,
     limit: usize,
 ) -> Result<(u64, Vec<StoredDevice>)> {
-    user.demand(Permission::ReadDevices)?;
+    user.demand(Permission::ReadPolicy)?;
+    let within = user.within();
     let resolver = state.store.resolver().await?;
     let (mut count, mut listed, mut after) = (0_u64, Vec::new(), None);
     loop {
-        let batch = state.store.stored_devices(after, BATCH).await?;
+        let batch = state.store.stored_devices(&within, after, BATCH).await?;
         let Some(last) = batch.last() else { break };
         after = Some(last.id);
         for device in batch {
@@ -364,8 +368,7 @@ pub struct Effective {
 /// 403; 404.
 pub async fn effective(state: &AppState, user: &CurrentUser, id: DeviceId) -> Result<Effective> {
     user.demand(Permission::ReadDevices)?;
-    let device = state.store.device(id).await?;
-    let device = device.ok_or_else(|| AppError::not_found("There is no such device."))?;
+    let device = devices::visible(state, user, id).await?;
     let marks = state.store.marks(id).await?;
     let bare = Inventory {
         hostname: device.hostname.clone(),
@@ -396,6 +399,8 @@ pub async fn effective(state: &AppState, user: &CurrentUser, id: DeviceId) -> Re
 /// 403; 404.
 pub async fn mark(state: &AppState, user: &CurrentUser, id: DeviceId, marks: Marks) -> Result<()> {
     user.demand(Permission::ManagePolicy)?;
+    devices::visible(state, user, id).await?;
+    reaches::tags(state, user, id, &marks).await?;
     let tags: Vec<&str> = marks.tags.iter().map(String::as_str).collect();
     let own = marks.profile.as_ref().map_or(0, |profile| profile.assignments.len());
     let detail = format!("tags: {}; own settings: {own}", tags.join(", "));
@@ -408,12 +413,16 @@ pub async fn mark(state: &AppState, user: &CurrentUser, id: DeviceId, marks: Mar
     Ok(())
 }
 
-/// Exemptions. Needs [`Permission::ReadDevices`].
+/// Exemptions of people who use a device in the scope. Needs [`Permission::ReadPolicy`].
 ///
 /// # Errors
 /// 403.
 pub async fn exemptions(state: &AppState, user: &CurrentUser, query: ExemptionQuery) -> Result<Page<ExemptionRecord>> {
-    user.demand(Permission::ReadDevices)?;
+    user.demand(Permission::ReadPolicy)?;
+    let query = ExemptionQuery {
+        within: user.within(),
+        ..query
+    };
     Ok(state.store.exemptions(query).await?)
 }
 
@@ -424,6 +433,7 @@ pub async fn exemptions(state: &AppState, user: &CurrentUser, query: ExemptionQu
 pub async fn request_exemption(state: &AppState, user: &CurrentUser, person: &str, reason: &str) -> Result<()> {
     if !domain::access::same_person(&user.name, person) {
         user.demand(Permission::ManagePolicy)?;
+        reaches::person(state, user, person).await?;
     }
     if reason.trim().is_empty() || reason.len() > MAX_NOTE {
         return Err(AppError::invalid("reason", "reason: 1 to 1024 bytes"));
@@ -462,6 +472,7 @@ pub enum Verb {
 /// 403; 404; 422 when it does not follow.
 pub async fn decide(state: &AppState, user: &CurrentUser, id: u64, verb: Verb, note: &str) -> Result<()> {
     user.demand(Permission::ManagePolicy)?;
+    reaches::exemption(state, user, ExemptionId(id)).await?;
     let at = state.now();
     let (decision, action) = match verb {
         Verb::Approve(until) => (Decision::Approved { at, until }, "exemption.approved"),

@@ -61,7 +61,7 @@ impl Frame {
         Chrome {
             viewer: Some(Viewer {
                 name: user.name.clone(),
-                role: user.role,
+                grant: user.grant.clone(),
             }),
             theme: self.theme,
             csrf: user.csrf.value().to_owned(),
@@ -128,7 +128,7 @@ fn notice(done: &str) -> Option<Notice> {
         "exemption" => "Saved. The person's devices learn of it at once when they are online.",
         "policy-same" => "Nothing was changed: the policy in force says the same.",
         "revoked" => "The token was revoked. Devices that enrolled with it stay enrolled.",
-        "role" => "The role was changed, and the account's sessions were ended.",
+        "role" => "Role and scope were changed, and the account's sessions were ended.",
         "disabled" => "The account was disabled, and its sessions were ended.",
         "enabled" => "The account can sign in again.",
         "password" => "Your password was changed. Other sessions of your account were ended.",

@@ -17,99 +17,167 @@ mod words;
 
 pub(crate) use words::{VERDICTS, verdict_name};
 
-use axum::{
-    Router, middleware,
-    routing::{get, post},
+use axum::middleware;
+use domain::access::Permission::{
+    ManageAccounts, ManageDevices, ManageEnrolment, ManagePolicy, ReadAudit, ReadDevices, ReadPolicy, ReadReports,
+    RecoverNamedDrive, RecoverOwnDrive,
 };
 
+use crate::routes::Access::{Anybody, Needs, SignedIn};
+use crate::routes::Routes;
 use crate::state::AppState;
 
 /// Every page, the assets, and the answer to addresses that do not exist.
-pub fn router(state: &AppState) -> Router<AppState> {
-    Router::new()
-        .route("/", get(pages::home::start))
-        .route("/login", get(pages::login::form).post(pages::login::sign_in))
-        .route("/logout", post(pages::login::sign_out))
-        .route("/theme", post(pages::theme::choose))
-        .route("/account", get(pages::account::page))
-        .route(
-            "/account/password",
-            get(pages::account::password).post(pages::account::change_password),
+pub(crate) fn routes(state: &AppState) -> Routes {
+    let as_pages = middleware::from_fn_with_state(state.clone(), faults::as_pages);
+    Routes::new(state)
+        .merge(for_everybody(state))
+        .merge(fleet(state))
+        .merge(policy(state))
+        .merge(recovery(state))
+        .merge(settings(state))
+        .merge(known_addresses(state))
+        .with(|pages| {
+            pages
+                .fallback(pages::home::missing)
+                .method_not_allowed_fallback(pages::home::wrong_method)
+                .layer(as_pages)
+        })
+}
+
+fn for_everybody(state: &AppState) -> Routes {
+    Routes::new(state)
+        .get("/", Anybody, pages::home::start)
+        .get("/login", Anybody, pages::login::form)
+        .post("/login", Anybody, pages::login::sign_in)
+        .post("/logout", SignedIn, pages::login::sign_out)
+        .post("/theme", Anybody, pages::theme::choose)
+        .get("/account", SignedIn, pages::account::page)
+        .get("/account/password", SignedIn, pages::account::password)
+        .post("/account/password", SignedIn, pages::account::change_password)
+        .post("/account/sessions/revoke", SignedIn, pages::account::revoke)
+        .get("/assets/{name}", Anybody, pages::files::asset)
+        .get("/favicon.ico", Anybody, pages::files::favicon)
+}
+
+fn fleet(state: &AppState) -> Routes {
+    Routes::new(state)
+        .get("/admin", Needs(ReadReports), pages::dashboard::page)
+        .get("/admin/devices", Needs(ReadDevices), pages::devices::page)
+        .get("/admin/devices/{id}", Needs(ReadDevices), pages::device::page)
+        .post(
+            "/admin/devices/{id}/rotate",
+            Needs(ManageDevices),
+            pages::device::rotate,
         )
-        .route("/account/sessions/revoke", post(pages::account::revoke))
-        .route("/admin", get(pages::dashboard::page))
-        .route("/admin/devices", get(pages::devices::page))
-        .route("/admin/devices/{id}", get(pages::device::page))
-        .route("/admin/devices/{id}/rotate", post(pages::device::rotate))
-        .route(
-            "/admin/policies",
-            get(pages::policies::list).post(pages::policy_text::create),
-        )
-        .route("/admin/policies/new", get(pages::policy_text::new))
-        .route(
-            "/admin/policies/{id}/text",
-            get(pages::policy_text::edit).post(pages::policy_text::save),
-        )
-        .route("/admin/policies/{id}/preview", post(pages::preview::policy))
-        .route("/admin/policies/{id}/retire", post(pages::policy_text::retire))
-        .route("/admin/policies/{id}/deploy", post(pages::deployments::save))
-        .route("/admin/policies/{id}/deploy/preview", post(pages::preview::deployment))
-        .route("/admin/policies/{id}/deploy/end", post(pages::deployments::end))
-        .route(
-            "/admin/collections",
-            get(pages::collections::list).post(pages::collections::save),
-        )
-        .route("/admin/collections/{id}", get(pages::collections::page))
-        .route(
-            "/admin/exemptions",
-            get(pages::exemptions::list).post(pages::exemptions::request),
-        )
-        .route("/admin/exemptions/decide", post(pages::exemptions::decide))
-        .route(
-            "/selfservice/exemption",
-            get(pages::exemptions::own).post(pages::exemptions::request_own),
-        )
-        .route(
+        .get("/admin/devices/{id}/policy", Needs(ReadDevices), pages::effective::page)
+        .post(
             "/admin/devices/{id}/policy",
-            get(pages::effective::page).post(pages::effective::save),
+            Needs(ManagePolicy),
+            pages::effective::save,
         )
-        .route("/admin/policies/{id}", get(pages::policies::page))
-        .route(
-            "/admin/policies/{id}/edit",
-            get(pages::policies::edit).post(pages::policies::save),
+        .get("/admin/audit", Needs(ReadAudit), pages::audit::page)
+        .get("/admin/audit.csv", Needs(ReadAudit), pages::audit::export)
+}
+
+fn policy(state: &AppState) -> Routes {
+    Routes::new(state)
+        .get("/admin/policies", Needs(ReadPolicy), pages::policies::list)
+        .post("/admin/policies", Needs(ManagePolicy), pages::policy_text::create)
+        .get("/admin/policies/new", Needs(ManagePolicy), pages::policy_text::new)
+        .get("/admin/policies/{id}", Needs(ReadPolicy), pages::policies::page)
+        .get("/admin/policies/{id}/edit", Needs(ManagePolicy), pages::policies::edit)
+        .post("/admin/policies/{id}/edit", Needs(ManagePolicy), pages::policies::save)
+        .get(
+            "/admin/policies/{id}/text",
+            Needs(ManagePolicy),
+            pages::policy_text::edit,
         )
-        .route(
-            "/admin/enrolment",
-            get(pages::enrolment::page).post(pages::enrolment::create),
+        .post(
+            "/admin/policies/{id}/text",
+            Needs(ManagePolicy),
+            pages::policy_text::save,
         )
-        .route("/admin/enrolment/revoke", post(pages::enrolment::revoke))
-        .route(
-            "/admin/accounts",
-            get(pages::accounts::page).post(pages::accounts::create),
+        .post(
+            "/admin/policies/{id}/preview",
+            Needs(ManagePolicy),
+            pages::preview::policy,
         )
-        .route("/admin/accounts/role", post(pages::accounts::set_role))
-        .route("/admin/accounts/reset", post(pages::accounts::reset))
-        .route("/admin/accounts/disable", post(pages::accounts::disable))
-        .route("/admin/accounts/enable", post(pages::accounts::enable))
-        .route("/admin/audit", get(pages::audit::page))
-        .route("/admin/audit.csv", get(pages::audit::export))
-        .route("/helpdesk", get(pages::helpdesk::form).post(pages::helpdesk::recover))
-        .route("/helpdesk/save", post(pages::helpdesk::save))
-        .route(
-            "/selfservice",
-            get(pages::selfservice::form).post(pages::selfservice::recover),
+        .post(
+            "/admin/policies/{id}/retire",
+            Needs(ManagePolicy),
+            pages::policy_text::retire,
         )
-        .route("/assets/{name}", get(pages::files::asset))
-        .route("/favicon.ico", get(pages::files::favicon))
-        .merge(known_addresses())
-        .fallback(pages::home::missing)
-        .method_not_allowed_fallback(pages::home::wrong_method)
-        .layer(middleware::from_fn_with_state(state.clone(), faults::as_pages))
+        .post(
+            "/admin/policies/{id}/deploy",
+            Needs(ManagePolicy),
+            pages::deployments::save,
+        )
+        .post(
+            "/admin/policies/{id}/deploy/preview",
+            Needs(ManagePolicy),
+            pages::preview::deployment,
+        )
+        .post(
+            "/admin/policies/{id}/deploy/end",
+            Needs(ManagePolicy),
+            pages::deployments::end,
+        )
+        .get("/admin/collections", Needs(ReadPolicy), pages::collections::list)
+        .post("/admin/collections", Needs(ManagePolicy), pages::collections::save)
+        .get("/admin/collections/{id}", Needs(ReadPolicy), pages::collections::page)
+        .get("/admin/exemptions", Needs(ReadPolicy), pages::exemptions::list)
+        .post("/admin/exemptions", Needs(ManagePolicy), pages::exemptions::request)
+        .post(
+            "/admin/exemptions/decide",
+            Needs(ManagePolicy),
+            pages::exemptions::decide,
+        )
+}
+
+fn recovery(state: &AppState) -> Routes {
+    Routes::new(state)
+        .get("/helpdesk", Needs(RecoverNamedDrive), pages::helpdesk::form)
+        .post("/helpdesk", Needs(RecoverNamedDrive), pages::helpdesk::recover)
+        .post("/helpdesk/save", Needs(RecoverNamedDrive), pages::helpdesk::save)
+        .get("/selfservice", Needs(RecoverOwnDrive), pages::selfservice::form)
+        .post("/selfservice", Needs(RecoverOwnDrive), pages::selfservice::recover)
+        .get("/selfservice/exemption", Needs(RecoverOwnDrive), pages::exemptions::own)
+        .post(
+            "/selfservice/exemption",
+            Needs(RecoverOwnDrive),
+            pages::exemptions::request_own,
+        )
+}
+
+fn settings(state: &AppState) -> Routes {
+    Routes::new(state)
+        .get("/admin/enrolment", Needs(ManageEnrolment), pages::enrolment::page)
+        .post("/admin/enrolment", Needs(ManageEnrolment), pages::enrolment::create)
+        .post(
+            "/admin/enrolment/revoke",
+            Needs(ManageEnrolment),
+            pages::enrolment::revoke,
+        )
+        .get("/admin/accounts", Needs(ManageAccounts), pages::accounts::page)
+        .post("/admin/accounts", Needs(ManageAccounts), pages::accounts::create)
+        .post(
+            "/admin/accounts/role",
+            Needs(ManageAccounts),
+            pages::accounts::set_grant,
+        )
+        .post("/admin/accounts/reset", Needs(ManageAccounts), pages::accounts::reset)
+        .post(
+            "/admin/accounts/disable",
+            Needs(ManageAccounts),
+            pages::accounts::disable,
+        )
+        .post("/admin/accounts/enable", Needs(ManageAccounts), pages::accounts::enable)
 }
 
 /// Addresses that people know from other products, or that they are likely to type.
-fn known_addresses() -> Router<AppState> {
-    const KNOWN: [(&str, &str); 7] = [
+fn known_addresses(state: &AppState) -> Routes {
+    const KNOWN: [(&str, &str); 9] = [
         ("/HelpDesk", "/helpdesk"),
         ("/HelpDesk/", "/helpdesk"),
         ("/helpdesk/", "/helpdesk"),
@@ -117,12 +185,10 @@ fn known_addresses() -> Router<AppState> {
         ("/SelfService/", "/selfservice"),
         ("/selfservice/", "/selfservice"),
         ("/audit", "/admin/audit"),
+        ("/reports", "/admin"),
+        ("/admin/", "/admin"),
     ];
-    let mut router = Router::new();
-    for (from, to) in KNOWN {
-        router = router.route(from, get(move || async move { frame::go(to) }));
-    }
-    router
-        .route("/reports", get(|| async { frame::go("/admin") }))
-        .route("/admin/", get(|| async { frame::go("/admin") }))
+    KNOWN.into_iter().fold(Routes::new(state), |routes, (from, to)| {
+        routes.get(from, Anybody, move || async move { frame::go(to) })
+    })
 }

@@ -72,9 +72,14 @@ async fn signing_in_never_leads_to_another_server() {
 async fn a_first_sign_in_opens_nothing_but_the_change_of_password() {
     let harness = Harness::start().await;
     let admin = harness.admin().await;
-    let first = server::services::accounts::create(harness.state(), &admin, "nora", domain::access::Role::HelpDeskAdministrator)
-        .await
-        .unwrap();
+    let first = server::services::accounts::create(
+        harness.state(),
+        &admin,
+        "nora",
+        domain::access::Role::HelpDeskAdministrator,
+    )
+    .await
+    .unwrap();
     let browser = Browser::signed_in(&harness, "nora", &first).await;
     assert_eq!(browser.get("/helpdesk").await.location(), "/account/password");
     let differing = [

@@ -24,6 +24,7 @@ struct Fields {
     name: String,
 }
 
+#[expect(clippy::disallowed_methods, reason = "pages of the tests' own")]
 fn pages(state: &AppState) -> Router {
     Router::new()
         .route("/who", get(async |user: CurrentUser| user.name))
@@ -194,7 +195,7 @@ async fn a_role_without_the_permission_is_refused() {
         (Role::Auditor, StatusCode::FORBIDDEN),
         (Role::SelfService, StatusCode::FORBIDDEN),
     ] {
-        let name = accounts::role_name(role);
+        let name = role.name();
         let headers = signed_in_with_own_password(&harness, name, role).await;
         assert_eq!(send(&harness, page("/accounts", &headers)).await.0, expected, "{name}");
     }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that cannot help ends the test")]
 
+mod access;
 mod agent_v1;
 mod audit;
 mod forms;
@@ -10,6 +11,7 @@ mod health;
 mod proofs;
 mod recovery;
 mod sign_in;
+mod sites;
 mod start;
 mod streams;
 mod support;

@@ -35,7 +35,7 @@ async fn the_help_desk_finds_a_key_by_eight_digits_and_tells_it_with_a_record() 
     let harness = Harness::start().await;
     let (device, volume, name) = escrowed(&harness, "HW-1", 1, &["alice"]).await;
     let dana = harness.person("dana", Role::HelpDeskAdministrator).await;
-    let found = search(harness.state(), &dana, &volume.protector.short().to_lowercase())
+    let found = search(harness.state(), &dana, &volume.protector.short().to_lowercase(), "")
         .await
         .unwrap();
     assert_eq!(found.len(), 1);
@@ -110,7 +110,7 @@ async fn a_reason_is_needed_and_every_role_has_its_own_bounds() {
         let person = harness.person(who, role).await;
         let refused = disclose(harness.state(), &person, name, &why()).await.unwrap_err();
         assert_eq!(refused.code(), "not_allowed", "{who}");
-        let refused = search(harness.state(), &person, &volume.protector.to_string())
+        let refused = search(harness.state(), &person, &volume.protector.to_string(), "")
             .await
             .unwrap_err();
         assert_eq!(refused.code(), "not_allowed", "{who}");
@@ -251,8 +251,13 @@ async fn what_is_typed_wrong_is_answered_with_what_is_allowed() {
     let harness = Harness::start().await;
     let admin = harness.admin().await;
     for text in ["", "1234567", "123456789", "GGGGGGGG", "' OR 1=1"] {
-        let refused = search(harness.state(), &admin, text).await.unwrap_err();
+        let refused = search(harness.state(), &admin, text, "").await.unwrap_err();
         assert_eq!(refused.code(), "key_id", "{text:?}");
     }
-    assert!(search(harness.state(), &admin, "00000000").await.unwrap().is_empty());
+    assert!(
+        search(harness.state(), &admin, "00000000", "")
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }

@@ -84,7 +84,7 @@ async fn the_last_administrator_stays() {
         .await
         .unwrap_err();
     assert_eq!(refused.code(), "last_administrator");
-    let refused = accounts::set_role(harness.state(), &admin, "admin", Role::SelfService)
+    let refused = accounts::set_grant(harness.state(), &admin, "admin", Role::SelfService)
         .await
         .unwrap_err();
     assert_eq!(refused.code(), "last_administrator");
@@ -128,7 +128,7 @@ async fn a_session_that_was_signed_out_is_gone() {
 async fn only_administrators_manage_accounts() {
     let harness = Harness::start().await;
     for role in [Role::HelpDeskAdministrator, Role::Auditor, Role::SelfService] {
-        let person = harness.person(accounts::role_name(role), role).await;
+        let person = harness.person(role.name(), role).await;
         let refused = accounts::create(harness.state(), &person, "eve", Role::Administrator).await;
         assert_eq!(refused.unwrap_err().code(), "not_allowed");
         assert!(accounts::list(harness.state(), &person).await.is_err());

@@ -166,6 +166,7 @@ async fn a_web_hook_is_signed_tried_again_and_not_called_twice_for_what_it_took(
     let port = listener.local_addr().unwrap().port();
     let (calls, mut received) = mpsc::unbounded_channel();
     let codes = Arc::new(Mutex::new(VecDeque::from([503, 302])));
+    #[expect(clippy::disallowed_methods, reason = "a server of the tests' own")]
     let router = Router::new().route("/hook", post(called)).with_state((calls, codes));
     let serving = tokio::spawn(async move {
         loop {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use domain::access::Role;
+use domain::access::Grant;
 use domain::time::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -85,8 +85,8 @@ pub struct NewAccount {
     pub name: String,
     /// Hash of the password.
     pub password: PasswordHash,
-    /// Role.
-    pub role: Role,
+    /// Role and scope.
+    pub grant: Grant,
     /// The password must be changed at the next sign-in.
     pub must_change_password: bool,
     /// When.
@@ -100,8 +100,8 @@ pub struct Account {
     pub name: String,
     /// Hash of the password.
     pub password: PasswordHash,
-    /// Role.
-    pub role: Role,
+    /// Role and scope.
+    pub grant: Grant,
     /// The password must be changed at the next sign-in.
     pub must_change_password: bool,
     /// May not sign in.
@@ -123,8 +123,8 @@ pub struct AccountChange {
     pub password: Option<PasswordHash>,
     /// Session that survives a new password: the one in which it was changed.
     pub keep_session: Option<SecretHash>,
-    /// New role. Ends all sessions of the account, when it differs.
-    pub role: Option<Role>,
+    /// New role and scope. Ends all sessions of the account, when they differ.
+    pub grant: Option<Grant>,
     /// Whether the password must be changed at the next sign-in.
     pub must_change_password: Option<bool>,
     /// Whether it may not sign in. Disabling ends all sessions of the account.

@@ -5,10 +5,13 @@ use domain::ids::{DeviceId, ProtectorId, VolumeId};
 use domain::time::Timestamp;
 
 use super::page::{Direction, Paging};
+use super::within::Within;
 
 /// Which entries. Those that match all given conditions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditQuery {
+    /// Only entries about these devices.
+    pub within: Within,
     /// Exactly this actor (`user:NAME`, `device:ID`, `system`).
     pub actor: Option<String>,
     /// Actions that begin so: `key.` finds `key.disclosed`.

@@ -12,6 +12,7 @@ use domain::time::Timestamp;
 use super::page::{Direction, Paging};
 use super::request::DeviceRequest;
 use super::summary::KeyTally;
+use super::within::Within;
 
 /// A device that enrols.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +98,8 @@ pub struct DeviceRow {
 /// Which devices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceQuery {
+    /// Only these.
+    pub within: Within,
     /// Part of host name, user, maker, model or hardware id (any case), or the first four or more digits of a recovery key ID.
     pub search: Option<String>,
     /// Only this verdict.

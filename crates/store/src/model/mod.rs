@@ -10,6 +10,7 @@ mod request;
 mod summary;
 mod targeting;
 mod token;
+mod within;
 
 pub use account::{
     Account, AccountChange, LockRule, NewAccount, NewSession, PasswordHash, SecretHash, Session, account_key,
@@ -32,3 +33,4 @@ pub use targeting::{
     NewExemption, NewItem, Passed,
 };
 pub use token::{NewToken, Token, TokenId};
+pub use within::Within;

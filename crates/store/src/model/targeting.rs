@@ -10,6 +10,7 @@ use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::page::Paging;
+use super::within::Within;
 
 /// Id of the built-in document, and of its built-in deployment to all devices, which every other deployment beats.
 pub const BUILT_IN: &str = "default";
@@ -218,6 +219,8 @@ pub struct DecisionRecord {
 /// Which exemptions; the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExemptionQuery {
+    /// Only those of persons who use one of these devices.
+    pub within: Within,
     /// Only those that wait for a decision.
     pub pending: bool,
     /// Only those that are approved and have not ended at this moment.

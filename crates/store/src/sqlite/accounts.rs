@@ -1,14 +1,14 @@
 //! Local accounts.
 
 use async_trait::async_trait;
-use domain::access::Role;
+use domain::access::{Grant, Role};
 use domain::audit::AuditEvent;
 use domain::time::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-use super::values::{name, named, time, time_option};
+use super::values::{name, time, time_option};
 use super::writer::Tx;
-use super::{SqliteStore, sessions};
+use super::{SqliteStore, sessions, within};
 use crate::model::{Account, AccountChange, LockRule, NewAccount, NewSession, PasswordHash, Session, account_key};
 use crate::traits::Accounts;
 use crate::{Refusal, Result, StoreError, What};
@@ -118,16 +118,17 @@ fn add(tx: &mut Tx<'_>, account: &NewAccount, audit: Vec<AuditEvent>) -> Result<
     let inserted = tx
         .sql
         .prepare_cached(
-            "INSERT INTO accounts (name_key, name, password, role, must_change_password, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name_key) DO NOTHING",
+            "INSERT INTO accounts (name_key, name, password, role, must_change_password, created_at, scope)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (name_key) DO NOTHING",
         )?
         .execute(params![
             key,
             account.name.trim(),
             account.password.as_str(),
-            name(&account.role)?,
+            name(&account.grant.role)?,
             account.must_change_password,
-            account.at.0
+            account.at.0,
+            within::written(&account.grant.scope)?
         ])?;
     if inserted == 0 {
         return Err(StoreError::Exists(What::Account));
@@ -138,15 +139,15 @@ fn add(tx: &mut Tx<'_>, account: &NewAccount, audit: Vec<AuditEvent>) -> Result<
 fn change(tx: &mut Tx<'_>, key: &str, change: AccountChange, audit: Vec<AuditEvent>) -> Result<Account> {
     let mut account = existing(tx.sql, key)?;
     let was_administrator = is_administrator(&account);
-    let new_role = change.role.is_some_and(|role| role != account.role);
+    let new_grant = change.grant.as_ref().is_some_and(|grant| *grant != account.grant);
     if change.password.is_some() {
         sessions::end_all_but(tx.sql, key, change.keep_session)?;
     }
-    if new_role || change.disabled == Some(true) {
+    if new_grant || change.disabled == Some(true) {
         sessions::end_all_but(tx.sql, key, None)?;
     }
     account.password = change.password.unwrap_or(account.password);
-    account.role = change.role.unwrap_or(account.role);
+    account.grant = change.grant.unwrap_or(account.grant);
     account.must_change_password = change.must_change_password.unwrap_or(account.must_change_password);
     account.disabled = change.disabled.unwrap_or(account.disabled);
     if change.unlock {
@@ -156,17 +157,18 @@ fn change(tx: &mut Tx<'_>, key: &str, change: AccountChange, audit: Vec<AuditEve
     tx.sql
         .prepare_cached(
             "UPDATE accounts SET password = ?2, role = ?3, must_change_password = ?4, disabled = ?5, failed_count = ?6,
-                 locked_until = ?7
+                 locked_until = ?7, scope = ?8
              WHERE name_key = ?1",
         )?
         .execute(params![
             key,
             account.password.as_str(),
-            name(&account.role)?,
+            name(&account.grant.role)?,
             account.must_change_password,
             account.disabled,
             account.failed_count,
-            account.locked_until.map(|until| until.0)
+            account.locked_until.map(|until| until.0),
+            within::written(&account.grant.scope)?
         ])?;
     if was_administrator && !is_administrator(&account) {
         some_administrator_left(tx.sql)?;
@@ -176,12 +178,12 @@ fn change(tx: &mut Tx<'_>, key: &str, change: AccountChange, audit: Vec<AuditEve
 }
 
 fn is_administrator(account: &Account) -> bool {
-    account.role == Role::Administrator && !account.disabled
+    account.grant == Grant::everywhere(Role::Administrator) && !account.disabled
 }
 
 fn some_administrator_left(sql: &Connection) -> Result<()> {
     let left = sql
-        .prepare_cached("SELECT 1 FROM accounts WHERE role = ?1 AND NOT disabled")?
+        .prepare_cached("SELECT 1 FROM accounts WHERE role = ?1 AND scope IS NULL AND NOT disabled")?
         .exists([name(&Role::Administrator)?])?;
     if left {
         Ok(())
@@ -194,7 +196,7 @@ fn from_row(row: &Row<'_>) -> Result<Account> {
     Ok(Account {
         name: row.get("name")?,
         password: PasswordHash::new(row.get("password")?)?,
-        role: named(row, "role")?,
+        grant: within::grant(row)?,
         must_change_password: row.get("must_change_password")?,
         disabled: row.get("disabled")?,
         failed_count: row.get("failed_count")?,

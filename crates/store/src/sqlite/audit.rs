@@ -5,8 +5,8 @@ use domain::audit::{AuditEntry, AuditEvent, ChainHead, Checkpoint};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
-use super::SqliteStore;
 use super::values::{Id, count, hash, signed, time, unsigned};
+use super::{SqliteStore, within};
 use crate::model::{AuditQuery, Direction, Page, Paging, device_of};
 use crate::traits::AuditLog;
 use crate::{Result, StoreError};
@@ -147,8 +147,8 @@ fn entry(row: &Row<'_>) -> Result<AuditEntry> {
 }
 
 fn search(sql: &Connection, query: &AuditQuery) -> Result<Page<AuditEntry>> {
-    let mut conditions = vec!["TRUE"];
-    let mut values: Vec<Value> = Vec::new();
+    let (seen, mut values) = within::listed(&query.within, "device")?;
+    let mut conditions = vec![seen.as_str()];
     if let Some(actor) = &query.actor {
         conditions.push("actor = ?");
         values.push(actor.clone().into());

@@ -7,6 +7,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 use super::audit::limits;
 use super::key_records;
 use super::values::{Id, id, name, named, time, time_option, unsigned};
+use super::within;
 use crate::Result;
 use crate::model::{DeviceQuery, DeviceRow, DeviceSort, Direction, Page};
 
@@ -48,8 +49,8 @@ pub(super) fn users(sql: &Connection, device: DeviceId) -> Result<Vec<String>> {
 }
 
 fn conditions(query: &DeviceQuery) -> Result<(String, Vec<Value>)> {
-    let mut conditions = vec!["TRUE"];
-    let mut bound: Vec<Value> = Vec::new();
+    let (seen, mut bound) = within::listed(&query.within, "id")?;
+    let mut conditions = vec![seen.as_str()];
     if !query.include_retired {
         conditions.push("retired_at IS NULL");
     }

@@ -13,9 +13,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::gathered::Gathered;
 use super::values::{Id, id, json, json_option, named, signed, time, time_option, unsigned};
 use super::writer::Tx;
-use super::{SqliteStore, device_list, exemptions, inventory, key_records, requests, tokens};
+use super::{SqliteStore, device_list, exemptions, inventory, key_records, requests, tokens, within};
 use crate::model::{
     CheckInView, Device, DeviceQuery, DeviceRow, InventoryOutcome, NewDevice, Page, Report, SecretHash, VolumeRecord,
+    Within,
 };
 use crate::traits::Devices;
 use crate::{Refusal, Result, StoreError, What};
@@ -34,6 +35,18 @@ impl Devices for SqliteStore {
 
     async fn device(&self, id: DeviceId) -> Result<Option<Device>> {
         self.read(move |sql| get(sql, id)).await
+    }
+
+    async fn device_within(&self, id: DeviceId, within: &Within) -> Result<Option<Device>> {
+        let within = within.clone();
+        self.read(move |sql| {
+            if within::sees(sql, &within, id)? {
+                get(sql, id)
+            } else {
+                Ok(None)
+            }
+        })
+        .await
     }
 
     async fn devices(&self, query: DeviceQuery) -> Result<Page<DeviceRow>> {
@@ -110,7 +123,11 @@ impl Devices for SqliteStore {
         self.write(move |tx| {
             let hardware_id: Option<String> = tx
                 .sql
-                .prepare_cached("UPDATE devices SET retired_at = ?2 WHERE id = ?1 RETURNING hardware_id")?
+                // Who comes back is stale: it was not evaluated meanwhile.
+                .prepare_cached(
+                    "UPDATE devices SET retired_at = ?2, evaluated = iif(?2 IS NULL, 0, evaluated) WHERE id = ?1
+                     RETURNING hardware_id",
+                )?
                 .query_row(params![device.blob(), at.map(|at| at.0)], |row| row.get(0))
                 .optional()?;
             mark_duplicates(tx.sql, &hardware_id.ok_or(StoreError::NotFound(What::Device))?)?;

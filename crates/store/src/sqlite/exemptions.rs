@@ -5,10 +5,13 @@ use domain::audit::AuditEvent;
 use domain::exemption::{Decision, Exemption};
 use domain::ids::DeviceId;
 use domain::time::Timestamp;
-use rusqlite::{Connection, Params, Row, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Params, Row, params, params_from_iter};
 
+use super::audit::limits;
 use super::inventory;
 use super::values::{Id, count, id as row_id, json, signed, time};
+use super::within;
 use super::writer::Tx;
 use crate::model::{DecisionRecord, ExemptionId, ExemptionQuery, ExemptionRecord, NewExemption, Page};
 use crate::{Result, StoreError, What};
@@ -116,19 +119,32 @@ fn evaluate_devices(tx: &mut Tx<'_>, key: &str, now: Timestamp) -> Result<Vec<De
 
 /// Exemptions by condition, the newest first.
 pub(super) fn search(sql: &Connection, query: &ExemptionQuery) -> Result<Page<ExemptionRecord>> {
-    let condition = "(?1 = 0 OR state = 'pending')
-         AND (?2 IS NULL OR (state = 'approved' AND (until IS NULL OR until > ?2)))";
-    let holding = query.holding.map(|at| at.0);
+    let mut values: Vec<Value> = vec![query.pending.into(), query.holding.map(|at| at.0).into()];
+    let mut condition = "(?1 = 0 OR state = 'pending')
+         AND (?2 IS NULL OR (state = 'approved' AND (until IS NULL OR until > ?2)))"
+        .to_owned();
+    if !query.within.is_everything() {
+        let (seen, more) = within::single(&query.within, "u.device")?;
+        condition.push_str(&format!(
+            " AND EXISTS (SELECT 1 FROM device_users u WHERE u.user_key = exemptions.user_key AND {seen})"
+        ));
+        values.extend(more);
+    }
     let total = sql
         .prepare_cached(&format!("SELECT count(*) AS total FROM exemptions WHERE {condition}"))?
-        .query_row(params![query.pending, holding], |row| Ok(count(row, "total")))??;
-    let limit = query.paging.limit.min(crate::model::Paging::MAX);
+        .query_row(params_from_iter(&values), |row| Ok(count(row, "total")))??;
+    values.extend(limits(query.paging));
     let items = select(
         sql,
-        &format!("{condition} ORDER BY state = 'pending' DESC, id DESC LIMIT ?3 OFFSET ?4"),
-        params![query.pending, holding, limit, signed(query.paging.offset)],
+        &format!("{condition} ORDER BY state = 'pending' DESC, id DESC LIMIT ? OFFSET ?"),
+        params_from_iter(&values),
     )?;
     Ok(Page { items, total })
+}
+
+/// One exemption.
+pub(super) fn get(sql: &Connection, id: ExemptionId) -> Result<Option<ExemptionRecord>> {
+    Ok(select(sql, "id = ?1", [signed(id.0)])?.pop())
 }
 
 /// Exemptions of all users of a device, the newest first.

@@ -12,7 +12,7 @@ use domain::plan::Situation;
 use domain::time::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::values::{Id, id, json_option, name, named};
+use super::values::{Id, id, json, json_option, name, named};
 use super::writer::Tx;
 use super::{devices, exemptions, key_records};
 use crate::model::{InventoryOutcome, KeyName, subject};
@@ -76,27 +76,28 @@ pub(super) fn reevaluate_one(tx: &Tx<'_>, device: DeviceId, now: Timestamp) -> R
     Ok(())
 }
 
-/// Evaluates the next stale devices by id; returns the last.
+/// Evaluates the next stale devices by id; returns the last. Of retired ones, only the collections are worked out.
 pub(super) fn reevaluate(tx: &Tx<'_>, after: Option<DeviceId>, limit: u32, now: Timestamp) -> Result<Option<DeviceId>> {
     let after: &[u8] = after.as_ref().map_or(&[], |id| id.blob());
-    let next: Vec<(DeviceId, Option<Inventory>)> = tx
+    let next: Vec<(DeviceId, bool, Inventory)> = tx
         .sql
         .prepare_cached(
-            "SELECT id, inventory FROM devices
-             WHERE id > ?1 AND retired_at IS NULL AND inventory IS NOT NULL
-                 AND evaluated <> (SELECT generation FROM targeting_state)
+            "SELECT id, retired_at IS NOT NULL AS retired, inventory FROM devices
+             WHERE id > ?1 AND inventory IS NOT NULL AND evaluated <> (SELECT generation FROM targeting_state)
              ORDER BY id LIMIT ?2",
         )?
         .query_and_then(params![after, limit], |row| {
-            Ok::<_, StoreError>((id(row, "id")?, json_option(row, "inventory")?))
+            Ok::<_, StoreError>((id(row, "id")?, row.get("retired")?, json(row, "inventory")?))
         })?
         .collect::<Result<_>>()?;
-    for (device, inventory) in &next {
-        if let Some(inventory) = inventory {
+    for (device, retired, inventory) in &next {
+        if *retired {
+            tx.policies.place(tx.sql, *device, inventory)?;
+        } else {
             evaluate(tx, *device, inventory, now)?;
         }
     }
-    Ok(next.last().map(|(device, _)| *device))
+    Ok(next.last().map(|(device, ..)| *device))
 }
 
 fn before(sql: &Connection, device: DeviceId) -> Result<(Verdict, String)> {

@@ -10,15 +10,16 @@ use domain::time::Timestamp;
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use uuid::Uuid;
 
 use super::values::{Id, id, json_option, name, named, time};
 use super::writer::Tx;
-use super::{SqliteStore, device_list, devices, inventory, key_records};
+use super::{SqliteStore, device_list, devices, inventory, key_records, within};
 use crate::model::{
     Disclosed, Escrowed, FoundKey, KeyName, KeyRecord, KeySearch, NewEscrow, ProofJob, ProofResult, SealedBytes,
-    subject,
+    Within, subject,
 };
 use crate::traits::Keys;
 use crate::{Result, StoreError, What};
@@ -30,14 +31,27 @@ impl Keys for SqliteStore {
         self.write(move |tx| store(tx, &escrow, &evidence, audit)).await
     }
 
-    async fn disclose(&self, name: KeyName, at: Timestamp, audit: Vec<AuditEvent>) -> Result<Disclosed> {
+    async fn disclose(
+        &self,
+        name: KeyName,
+        within: &Within,
+        at: Timestamp,
+        audit: Vec<AuditEvent>,
+    ) -> Result<Disclosed> {
         if audit.is_empty() {
             return Err(StoreError::Invalid {
                 field: "audit",
                 allowed: "nothing is told without a record",
             });
         }
-        self.write(move |tx| disclose(tx, name, at, audit)).await
+        let within = within.clone();
+        self.write(move |tx| {
+            if !within::sees(tx.sql, &within, name.device)? {
+                return Err(StoreError::NotFound(What::Key));
+            }
+            disclose(tx, name, at, audit)
+        })
+        .await
     }
 
     async fn key(&self, name: KeyName) -> Result<Option<KeyRecord>> {
@@ -57,8 +71,9 @@ impl Keys for SqliteStore {
             .await
     }
 
-    async fn find_keys(&self, search: KeySearch) -> Result<Vec<FoundKey>> {
-        self.read(move |sql| find(sql, search)).await
+    async fn find_keys(&self, search: KeySearch, within: &Within) -> Result<Vec<FoundKey>> {
+        let within = within.clone();
+        self.read(move |sql| find(sql, search, &within)).await
     }
 
     async fn ledger(&self, device: DeviceId) -> Result<Ledger> {
@@ -246,7 +261,7 @@ fn expose_elsewhere(tx: &mut Tx<'_>, told: &KeyName, at: Timestamp) -> Result<Ve
     Ok(others.into_iter().map(|(device, _)| device).collect())
 }
 
-fn find(sql: &Connection, search: KeySearch) -> Result<Vec<FoundKey>> {
+fn find(sql: &Connection, search: KeySearch, within: &Within) -> Result<Vec<FoundKey>> {
     let (first, last) = match search {
         KeySearch::Whole(protector) => (protector.0, protector.0),
         KeySearch::FirstEight(digits) => (
@@ -254,10 +269,12 @@ fn find(sql: &Connection, search: KeySearch) -> Result<Vec<FoundKey>> {
             Uuid::from_u128(u128::from(digits) << 96 | (u128::MAX >> 32)),
         ),
     };
+    let (seen, values) = within::single(within, "k.device")?;
+    let bound = [first, last].map(|end| Value::from(end.as_bytes().to_vec()));
     let keys = key_records::select(
         sql,
-        "k.protector BETWEEN ?1 AND ?2",
-        params![first.as_bytes(), last.as_bytes()],
+        &format!("k.protector BETWEEN ? AND ? AND {seen}"),
+        params_from_iter(bound.into_iter().chain(values)),
     )?;
     keys.into_iter().map(|key| locate(sql, key)).collect()
 }

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_audit_head.sql"),
     include_str!("migrations/0004_targeting.sql"),
     include_str!("migrations/0005_sequence.sql"),
+    include_str!("migrations/0006_access.sql"),
 ];
 
 /// Newest schema version that this program knows.
@@ -47,7 +48,8 @@ pub(super) fn check_version(connection: &Connection) -> Result<u32> {
 mod tests {
     use super::*;
     use crate::model::{BUILT_IN, ItemKind};
-    use crate::sqlite::items;
+    use crate::sqlite::{accounts, items};
+    use domain::access::{Grant, Role};
     use domain::policy::Policy;
 
     #[test]
@@ -87,5 +89,32 @@ mod tests {
         let newest = items::all(&sql, ItemKind::Document).unwrap();
         assert_eq!(newest[0].content.document().unwrap().assignments.policy(), policy);
         assert_eq!(items::resolver(&sql).unwrap().deployments().count(), 1);
+    }
+
+    #[test]
+    fn accounts_from_before_there_were_scopes_keep_their_powers() {
+        let mut sql = Connection::open_in_memory().unwrap();
+        for older in MIGRATIONS.iter().take(5) {
+            sql.execute_batch(older).unwrap();
+        }
+        sql.pragma_update(None, "user_version", 5).unwrap();
+        for role in ["administrator", "help_desk", "auditor", "user"] {
+            sql.execute(
+                "INSERT INTO accounts (name_key, name, password, role, must_change_password, created_at)
+                 VALUES (?1, ?1, '$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA', ?1, 0, 0)",
+                [role],
+            )
+            .unwrap();
+        }
+        migrate(&mut sql).unwrap();
+        let grant = |name: &str| accounts::get(&sql, name).unwrap().unwrap().grant;
+        for (name, role) in [
+            ("administrator", Role::Administrator),
+            ("help_desk", Role::HelpDeskAdministrator),
+            ("auditor", Role::Auditor),
+            ("user", Role::SelfService),
+        ] {
+            assert_eq!(grant(name), Grant::everywhere(role));
+        }
     }
 }

@@ -27,6 +27,7 @@ mod summary;
 mod targeting;
 mod tokens;
 mod values;
+mod within;
 mod writer;
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use rusqlite::{Connection, params};
 use super::items;
 use super::marks;
 use super::values::Id;
+use super::within;
 use crate::Result;
 
 /// Most policies that are remembered; many more deployments match in different ways only in odd fleets.
@@ -51,18 +52,11 @@ impl Cache {
         inventory: &Inventory,
         now: Timestamp,
     ) -> Result<Arc<Effective>> {
-        let generation = generation(sql)?;
         let marks = marks::of(sql, device)?;
         let mut cache = self.0.borrow_mut();
-        let loaded = match cache.take() {
-            Some(loaded) if loaded.generation == generation => loaded,
-            _ => Loaded {
-                generation,
-                targeting: items::resolver(sql)?,
-                known: HashMap::new(),
-            },
-        };
-        let loaded = cache.insert(loaded);
+        let loaded = Loaded::current(sql, &mut cache)?;
+        let generation = loaded.generation;
+        loaded.place(sql, device, inventory, &marks.tags)?;
         let effective = loaded.effective(sql, device, inventory, &marks.tags, marks.profile.as_ref(), now)?;
         sql.prepare_cached("UPDATE devices SET policy_digest = ?2, maintenance = ?3, evaluated = ?4 WHERE id = ?1")?
             .execute(params![
@@ -73,9 +67,41 @@ impl Cache {
             ])?;
         Ok(effective)
     }
+
+    /// Writes down to which collections a device belongs that is not evaluated any more.
+    pub(super) fn place(&self, sql: &Connection, device: DeviceId, inventory: &Inventory) -> Result<()> {
+        let marks = marks::of(sql, device)?;
+        let mut cache = self.0.borrow_mut();
+        let loaded = Loaded::current(sql, &mut cache)?;
+        loaded.place(sql, device, inventory, &marks.tags)?;
+        sql.prepare_cached("UPDATE devices SET evaluated = ?2 WHERE id = ?1")?
+            .execute(params![device.blob(), loaded.generation])?;
+        Ok(())
+    }
 }
 
 impl Loaded {
+    fn current<'a>(sql: &Connection, cache: &'a mut Option<Self>) -> Result<&'a mut Self> {
+        let generation = generation(sql)?;
+        let loaded = match cache.take() {
+            Some(loaded) if loaded.generation == generation => loaded,
+            _ => Self {
+                generation,
+                targeting: items::resolver(sql)?,
+                known: HashMap::new(),
+            },
+        };
+        Ok(cache.insert(loaded))
+    }
+
+    fn place(&self, sql: &Connection, id: DeviceId, inventory: &Inventory, tags: &BTreeSet<String>) -> Result<()> {
+        let membership = self
+            .targeting
+            .collections()
+            .member_of(&DeviceFacts { id, inventory, tags });
+        within::place(sql, id, membership.iter().map(|collection| &collection.id))
+    }
+
     fn effective(
         &mut self,
         sql: &Connection,

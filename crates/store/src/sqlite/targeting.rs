@@ -9,14 +9,14 @@ use domain::policy::Policy;
 use domain::policy::resolve::Targeting as Resolver;
 use domain::preview::StoredDevice;
 use domain::time::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, params_from_iter};
 
 use super::values::{Id, id as row_id, json, time};
 use super::writer::Tx;
-use super::{SqliteStore, exemptions, inventory, items, key_records, marks, resolved};
+use super::{SqliteStore, exemptions, inventory, items, key_records, marks, resolved, within};
 use crate::model::{
     Content, DecisionRecord, ExemptionId, ExemptionQuery, ExemptionRecord, Item, ItemKind, Marks, NewExemption,
-    NewItem, Page, Passed,
+    NewItem, Page, Passed, Within,
 };
 use crate::traits::Targeting;
 use crate::{Result, StoreError, What};
@@ -115,8 +115,9 @@ impl Targeting for SqliteStore {
         self.write(move |tx| time_passed(tx, now)).await
     }
 
-    async fn stored_devices(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<StoredDevice>> {
-        self.read(move |sql| stored_devices(sql, after, limit)).await
+    async fn stored_devices(&self, within: &Within, after: Option<DeviceId>, limit: u32) -> Result<Vec<StoredDevice>> {
+        let within = within.clone();
+        self.read(move |sql| stored_devices(sql, &within, after, limit)).await
     }
 
     async fn request_exemption(
@@ -138,6 +139,10 @@ impl Targeting for SqliteStore {
     ) -> Result<Vec<DeviceId>> {
         let record = DecisionRecord { decision, at, by, note };
         self.write(move |tx| exemptions::decide(tx, id, &record, audit)).await
+    }
+
+    async fn exemption(&self, id: ExemptionId) -> Result<Option<ExemptionRecord>> {
+        self.read(move |sql| exemptions::get(sql, id)).await
     }
 
     async fn exemptions(&self, query: ExemptionQuery) -> Result<Page<ExemptionRecord>> {
@@ -200,13 +205,15 @@ fn ends(sql: &Connection, since: Timestamp, now: Timestamp) -> Result<bool> {
         .exists([since.0, now.0])?)
 }
 
-fn stored_devices(sql: &Connection, after: Option<DeviceId>, limit: u32) -> Result<Vec<StoredDevice>> {
-    let after: &[u8] = after.as_ref().map_or(&[], |id| id.blob());
-    sql.prepare_cached(
+fn stored_devices(sql: &Connection, within: &Within, after: Option<DeviceId>, limit: u32) -> Result<Vec<StoredDevice>> {
+    let (seen, mut values) = within::single(within, "devices.id")?;
+    values.push(after.as_ref().map_or(Vec::new(), |id| id.blob().to_vec()).into());
+    values.push(limit.into());
+    sql.prepare_cached(&format!(
         "SELECT id, inventory FROM devices
-         WHERE id > ?1 AND retired_at IS NULL AND inventory IS NOT NULL ORDER BY id LIMIT ?2",
-    )?
-    .query_and_then(params![after, limit], |row| {
+         WHERE {seen} AND id > ? AND retired_at IS NULL AND inventory IS NOT NULL ORDER BY id LIMIT ?"
+    ))?
+    .query_and_then(params_from_iter(values), |row| {
         let id: DeviceId = row_id(row, "id")?;
         let Marks { tags, profile } = marks::of(sql, id)?;
         Ok(StoredDevice {

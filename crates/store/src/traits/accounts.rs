@@ -49,7 +49,7 @@ pub trait Accounts {
     /// Changes an account.
     ///
     /// # Errors
-    /// `NotFound`; `Refused` when no administrator who can sign in would be left.
+    /// `NotFound`; `Refused` when no administrator for everything who can sign in would be left.
     async fn change_account(&self, name: &str, change: AccountChange, audit: Vec<AuditEvent>) -> Result<Account>;
 
     /// Counts a failed sign-in, and locks the account by the rule.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::audit::{AuditEntry, AuditEvent, ChainHead, Checkpoint};
 
 use crate::Result;
-use crate::model::{AuditQuery, Page, Summary};
+use crate::model::{AuditQuery, Page, Summary, Within};
 
 /// The audit chain. Entries are never changed and never removed.
 #[async_trait]
@@ -37,6 +37,7 @@ pub trait AuditLog {
 /// Counts for the dashboard.
 #[async_trait]
 pub trait Dashboard {
-    /// All counts, from one moment.
-    async fn summary(&self) -> Result<Summary>;
+    /// All counts of these devices, from one moment. Those of everything are kept; those of a part are counted, in a time
+    /// that grows with the part.
+    async fn summary(&self, within: &Within) -> Result<Summary>;
 }

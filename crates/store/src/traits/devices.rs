@@ -9,7 +9,7 @@ use domain::time::Timestamp;
 use crate::Result;
 use crate::model::{
     CheckInView, Device, DeviceQuery, DeviceRequest, DeviceRow, InventoryOutcome, NewDevice, NewRequest, Page, Report,
-    SecretHash, VolumeRecord,
+    SecretHash, VolumeRecord, Within,
 };
 
 /// Devices: enrolled, seen, reported, retired; never deleted.
@@ -24,6 +24,9 @@ pub trait Devices {
 
     /// A device's record.
     async fn device(&self, id: DeviceId) -> Result<Option<Device>>;
+
+    /// A device's record, if it is one of these.
+    async fn device_within(&self, id: DeviceId, within: &Within) -> Result<Option<Device>>;
 
     /// Devices, searched, filtered and sorted.
     async fn devices(&self, query: DeviceQuery) -> Result<Page<DeviceRow>>;

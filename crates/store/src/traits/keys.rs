@@ -7,7 +7,9 @@ use domain::ledger::Ledger;
 use domain::time::Timestamp;
 
 use crate::Result;
-use crate::model::{Disclosed, Escrowed, FoundKey, KeyName, KeyRecord, KeySearch, NewEscrow, ProofJob, ProofResult};
+use crate::model::{
+    Disclosed, Escrowed, FoundKey, KeyName, KeyRecord, KeySearch, NewEscrow, ProofJob, ProofResult, Within,
+};
 
 /// Keys: stored, proven, told, replaced; never deleted and never overwritten (P6).
 #[async_trait]
@@ -22,11 +24,17 @@ pub trait Keys {
     async fn escrow(&self, escrow: NewEscrow, audit: Vec<AuditEvent>) -> Result<Escrowed>;
 
     /// Marks a key as told to somebody and appends the record of it; hands the sealed secret out after both are
-    /// durable (P4). A key that was replaced can be told too (an old image, a drive from the shelf) and stays superseded.
+    /// durable (P4). Nothing happens unless the device is one of these, as seen in the same transaction. A key that was replaced can be told too (an old image, a drive from the shelf) and stays superseded.
     ///
     /// # Errors
     /// `NotFound`; `Invalid` when `audit` is empty: nothing is told without a record.
-    async fn disclose(&self, name: KeyName, at: Timestamp, audit: Vec<AuditEvent>) -> Result<Disclosed>;
+    async fn disclose(
+        &self,
+        name: KeyName,
+        within: &Within,
+        at: Timestamp,
+        audit: Vec<AuditEvent>,
+    ) -> Result<Disclosed>;
 
     /// A key.
     async fn key(&self, name: KeyName) -> Result<Option<KeyRecord>>;
@@ -34,9 +42,9 @@ pub trait Keys {
     /// A device's keys with their history: those in use first, then the newest first.
     async fn keys_of_device(&self, device: DeviceId) -> Result<Vec<KeyRecord>>;
 
-    /// Keys by recovery key ID, on all devices, retired ones too. More than one when first digits, or a volume's
+    /// Keys by recovery key ID, on these devices, retired ones too. More than one when first digits, or a volume's
     /// copies on several devices, coincide. Those in use first, then the newest first.
-    async fn find_keys(&self, search: KeySearch) -> Result<Vec<FoundKey>>;
+    async fn find_keys(&self, search: KeySearch, within: &Within) -> Result<Vec<FoundKey>>;
 
     /// The server's view of a device's keys.
     async fn ledger(&self, device: DeviceId) -> Result<Ledger>;

@@ -11,7 +11,7 @@ use domain::time::Timestamp;
 
 use crate::Result;
 use crate::model::{
-    ExemptionId, ExemptionQuery, ExemptionRecord, Item, ItemKind, Marks, NewExemption, NewItem, Page, Passed,
+    ExemptionId, ExemptionQuery, ExemptionRecord, Item, ItemKind, Marks, NewExemption, NewItem, Page, Passed, Within,
 };
 
 /// Policies as documents, whom they reach, and who is exempt. Nothing is deleted.
@@ -65,8 +65,8 @@ pub trait Targeting {
     /// Looks at what time alone changed since the last call: deployments that began, exemptions that ended.
     async fn time_passed(&self, now: Timestamp) -> Result<Passed>;
 
-    /// The next devices as a preview needs them (not retired, with an inventory, by id, after `after`).
-    async fn stored_devices(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<StoredDevice>>;
+    /// The next of these devices as a preview needs them (not retired, with an inventory, by id, after `after`).
+    async fn stored_devices(&self, within: &Within, after: Option<DeviceId>, limit: u32) -> Result<Vec<StoredDevice>>;
 
     /// Stores a wish to be exempt, and evaluates the person's devices anew. Returns its number and those devices.
     ///
@@ -91,6 +91,9 @@ pub trait Targeting {
         note: String,
         audit: Vec<AuditEvent>,
     ) -> Result<Vec<DeviceId>>;
+
+    /// One exemption.
+    async fn exemption(&self, id: ExemptionId) -> Result<Option<ExemptionRecord>>;
 
     /// Exemptions, the newest first.
     async fn exemptions(&self, query: ExemptionQuery) -> Result<Page<ExemptionRecord>>;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::access::Role;
+use domain::access::{Grant, Role};
 use store::model::{AccountChange, LockRule, NewSession, PasswordHash, SecretHash};
 use store::{Refusal, Store, StoreError, What};
 
@@ -33,7 +33,10 @@ pub(crate) async fn an_account_is_found_whatever_the_case_and_made_once(store: &
     assert_eq!(again, Err(StoreError::Exists(What::Account)));
     assert_eq!(store.audit_head().await.unwrap().sequence, 0);
     let account = store.account("ännä").await.unwrap().unwrap();
-    assert_eq!((account.name.as_str(), account.role), ("Ännä", Role::HelpDeskAdministrator));
+    assert_eq!(
+        (account.name.as_str(), account.grant.role),
+        ("Ännä", Role::HelpDeskAdministrator)
+    );
     assert_eq!(account.password, password_hash("c2FsdA"));
     assert!(account.must_change_password && !account.disabled);
     assert_eq!(store.account("other").await, Ok(None));
@@ -68,7 +71,7 @@ pub(crate) async fn the_last_administrator_stays(store: &dyn Store) {
         ..AccountChange::default()
     };
     let demote = AccountChange {
-        role: Some(Role::Auditor),
+        grant: Some(Grant::everywhere(Role::Auditor)),
         ..AccountChange::default()
     };
     assert!(store.change_account("a", disable(), Vec::new()).await.unwrap().disabled);
@@ -76,7 +79,7 @@ pub(crate) async fn the_last_administrator_stays(store: &dyn Store) {
     assert_eq!(store.change_account("b", disable(), event("x", "")).await, refused);
     assert_eq!(store.change_account("b", demote, event("x", "")).await, refused);
     let account = store.account("b").await.unwrap().unwrap();
-    assert_eq!((account.disabled, account.role), (false, Role::Administrator));
+    assert_eq!((account.disabled, account.grant.role), (false, Role::Administrator));
     assert_eq!(store.audit_head().await.unwrap().sequence, 0);
     let missing = store.change_account("c", AccountChange::default(), Vec::new()).await;
     assert_eq!(missing, Err(StoreError::NotFound(What::Account)));

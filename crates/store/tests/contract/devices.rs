@@ -3,7 +3,7 @@
 use domain::compliance::Verdict;
 use domain::ledger::KeyState;
 use domain::plan::{Blocked, RotateRequest};
-use store::model::{DeviceQuery, DeviceSort, Direction, NewRequest, Paging, Report, RequestKind, TokenId};
+use store::model::{DeviceQuery, DeviceSort, Direction, NewRequest, Paging, Report, RequestKind, TokenId, Within};
 use store::{Refusal, Store, StoreError, What};
 
 use super::make::*;
@@ -398,7 +398,12 @@ pub(crate) async fn filters_sorting_and_pages_agree_with_the_total(store: &dyn S
         .await
         .unwrap();
     store
-        .disclose(name(device(2), 1, 0xB), at(3000), event("key.disclosed", ""))
+        .disclose(
+            name(device(2), 1, 0xB),
+            &Within::default(),
+            at(3000),
+            event("key.disclosed", ""),
+        )
         .await
         .unwrap();
     store.seen(device(3), at(9000));

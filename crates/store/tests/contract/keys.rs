@@ -2,7 +2,7 @@
 
 use domain::ledger::{KeyState, ProofState};
 use domain::volume::LockStatus;
-use store::model::{DeviceQuery, KeyName, KeySearch, SealedBytes, subject};
+use store::model::{DeviceQuery, KeyName, KeySearch, SealedBytes, Within, subject};
 use store::{Store, StoreError, What};
 
 use super::make::*;
@@ -63,14 +63,23 @@ pub(crate) async fn the_same_protector_on_two_devices_is_two_keys(store: &dyn St
         .unwrap();
     assert_eq!((other.new, other.version), (true, 1));
     let told = store
-        .disclose(name(first, 1, 0xA), at(4000), event("key.disclosed", ""))
+        .disclose(
+            name(first, 1, 0xA),
+            &Within::default(),
+            at(4000),
+            event("key.disclosed", ""),
+        )
         .await
         .unwrap();
     assert_ne!(told.sealed.bytes, b"foreign");
     let same_protector_of_another_volume = name(second, 2, 0xA);
     escrowed(store, same_protector_of_another_volume, 3000).await;
     assert_eq!(
-        store.find_keys(KeySearch::Whole(protector(0xA))).await.unwrap().len(),
+        store
+            .find_keys(KeySearch::Whole(protector(0xA)), &Within::default())
+            .await
+            .unwrap()
+            .len(),
         3
     );
 }
@@ -88,7 +97,10 @@ pub(crate) async fn a_password_told_from_one_record_is_exposed_in_every_record_o
     }
     store.set_retired(before, Some(at(3000)), Vec::new()).await.unwrap();
     let head = store.audit_head().await.unwrap().sequence;
-    let told = store.disclose(old, at(4000), event("key.disclosed", "")).await.unwrap();
+    let told = store
+        .disclose(old, &Within::default(), at(4000), event("key.disclosed", ""))
+        .await
+        .unwrap();
     assert_eq!(told.elsewhere, [now]);
     let state = async |key| {
         let record = store.key(key).await.unwrap().unwrap();
@@ -96,7 +108,10 @@ pub(crate) async fn a_password_told_from_one_record_is_exposed_in_every_record_o
     };
     assert_eq!(state(new).await, (KeyState::Disclosed, Some(at(4000))));
     assert_eq!(state(another_volume).await, (KeyState::Live, None));
-    store.disclose(old, at(5000), event("key.disclosed", "")).await.unwrap();
+    store
+        .disclose(old, &Within::default(), at(5000), event("key.disclosed", ""))
+        .await
+        .unwrap();
     let entries = store.audit_entries(head + 1, 10).await.unwrap();
     let actions: Vec<_> = entries.iter().map(|entry| entry.event.action.as_str()).collect();
     assert_eq!(actions, ["key.disclosed", "key.exposed", "key.disclosed"]);
@@ -110,7 +125,10 @@ pub(crate) async fn a_password_told_before_another_device_escrows_it_is_exposed_
     let (before, now) = (enrolled(store, 1).await, enrolled(store, 2).await);
     let old = name(before, 1, 0xA);
     escrowed(store, old, 2000).await;
-    store.disclose(old, at(4000), event("key.disclosed", "")).await.unwrap();
+    store
+        .disclose(old, &Within::default(), at(4000), event("key.disclosed", ""))
+        .await
+        .unwrap();
     let new = name(now, 1, 0xA);
     escrowed(store, new, 5000).await;
     escrowed(store, name(now, 1, 0xB), 5000).await;
@@ -131,7 +149,7 @@ pub(crate) async fn a_disclosure_hands_out_the_newest_secret_and_records_it(stor
     let about = subject(key.device, Some(key.volume), Some(key.protector));
     let before = store.audit_head().await.unwrap().sequence;
     let told = store
-        .disclose(key, at(4000), event("key.disclosed", &about))
+        .disclose(key, &Within::default(), at(4000), event("key.disclosed", &about))
         .await
         .unwrap();
     assert_eq!(
@@ -163,12 +181,14 @@ pub(crate) async fn a_disclosure_hands_out_the_newest_secret_and_records_it(stor
 pub(crate) async fn a_disclosure_without_a_record_is_refused(store: &dyn Store) {
     let key = name(enrolled(store, 1).await, 1, 0xA);
     escrowed(store, key, 2000).await;
-    let told = store.disclose(key, at(4000), Vec::new()).await;
+    let told = store.disclose(key, &Within::default(), at(4000), Vec::new()).await;
     assert!(matches!(told, Err(StoreError::Invalid { field: "audit", .. })));
     assert_eq!(store.key(key).await.unwrap().unwrap().state, KeyState::Live);
     let missing = name(key.device, 1, 0xB);
     let before = store.audit_head().await.unwrap();
-    let told = store.disclose(missing, at(4000), event("key.disclosed", "")).await;
+    let told = store
+        .disclose(missing, &Within::default(), at(4000), event("key.disclosed", ""))
+        .await;
     assert_eq!(told, Err(StoreError::NotFound(What::Key)));
     assert_eq!(store.audit_head().await.unwrap(), before);
 }
@@ -179,7 +199,10 @@ pub(crate) async fn a_disclosure_prefers_a_proven_older_version_to_a_failed_newe
         store.escrow(escrow(key, secret, time), Vec::new()).await.unwrap();
     }
     let told = async || {
-        let told = store.disclose(key, at(4000), event("key.disclosed", "")).await.unwrap();
+        let told = store
+            .disclose(key, &Within::default(), at(4000), event("key.disclosed", ""))
+            .await
+            .unwrap();
         (told.version, told.proof)
     };
     store
@@ -210,7 +233,7 @@ pub(crate) async fn a_disclosure_prefers_a_proven_older_version_to_a_failed_newe
         .await
         .unwrap();
     let told = store
-        .disclose(lonely, at(4000), event("key.disclosed", ""))
+        .disclose(lonely, &Within::default(), at(4000), event("key.disclosed", ""))
         .await
         .unwrap();
     assert_eq!(
@@ -269,7 +292,7 @@ pub(crate) async fn storing_the_replacement_of_a_key_that_vanished_before_supers
     let (vanished, new) = (name(device, 1, 0xA), name(device, 1, 0xB));
     escrowed(store, vanished, 2000).await;
     store
-        .disclose(vanished, at(2500), event("key.disclosed", ""))
+        .disclose(vanished, &Within::default(), at(2500), event("key.disclosed", ""))
         .await
         .unwrap();
     // Somebody replaced the password by hand: the server does not hold the new one.
@@ -330,7 +353,10 @@ pub(crate) async fn a_key_that_the_last_inventory_lists_or_cannot_see_is_not_sup
 
 pub(crate) async fn a_key_that_comes_back_is_exposed_if_it_ever_was(store: &dyn Store) {
     let (old, new) = rotated(store).await;
-    store.disclose(old, at(3500), event("key.disclosed", "")).await.unwrap();
+    store
+        .disclose(old, &Within::default(), at(3500), event("key.disclosed", ""))
+        .await
+        .unwrap();
     // The machine is set back to an old image.
     let back = inventory("PC", &[], vec![volume_report(1, &[0xA])]);
     reported(store, old.device, back, 4000).await;
@@ -341,7 +367,10 @@ pub(crate) async fn a_key_that_comes_back_is_exposed_if_it_ever_was(store: &dyn 
 
 pub(crate) async fn a_superseded_key_can_be_told_and_stays_superseded(store: &dyn Store) {
     let (old, _) = rotated(store).await;
-    let told = store.disclose(old, at(3500), event("key.disclosed", "")).await.unwrap();
+    let told = store
+        .disclose(old, &Within::default(), at(3500), event("key.disclosed", ""))
+        .await
+        .unwrap();
     assert_eq!(told.state, KeyState::Superseded);
     let record = store.key(old).await.unwrap().unwrap();
     assert_eq!(
@@ -364,7 +393,7 @@ pub(crate) async fn keys_are_found_by_first_digits_and_whole_id_on_retired_devic
     store.set_retired(first, Some(at(5)), Vec::new()).await.unwrap();
 
     let typed = KeySearch::parse(" abcdef01 ").unwrap();
-    let found = store.find_keys(typed).await.unwrap();
+    let found = store.find_keys(typed, &Within::default()).await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].key.name, name(first, 1, 0xABCD_EF01));
     assert_eq!((found[0].hostname.as_str(), found[0].retired), ("PC-A", true));
@@ -374,19 +403,22 @@ pub(crate) async fn keys_are_found_by_first_digits_and_whole_id_on_retired_devic
     );
     assert_eq!(found[0].users, ["anna"]);
     let whole = format!("{{{}}}", protector(0xABCD_EF02).to_string().to_lowercase());
-    let found = store.find_keys(KeySearch::parse(&whole).unwrap()).await.unwrap();
+    let found = store
+        .find_keys(KeySearch::parse(&whole).unwrap(), &Within::default())
+        .await
+        .unwrap();
     assert_eq!(found[0].key.name.device, second);
     assert_eq!(found[0].letter, None);
     assert!(
         store
-            .find_keys(KeySearch::FirstEight(0xABCD_EF00))
+            .find_keys(KeySearch::FirstEight(0xABCD_EF00), &Within::default())
             .await
             .unwrap()
             .is_empty()
     );
     assert!(
         store
-            .find_keys(KeySearch::FirstEight(u32::MAX))
+            .find_keys(KeySearch::FirstEight(u32::MAX), &Within::default())
             .await
             .unwrap()
             .is_empty()

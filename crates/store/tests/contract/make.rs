@@ -1,6 +1,6 @@
 //! Values for the cases.
 
-use domain::access::Role;
+use domain::access::{Grant, Role};
 use domain::audit::AuditEvent;
 use domain::ids::{DeviceId, ProtectorId, RequestId, VolumeId};
 use domain::inventory::{Inventory, ProtectorReport, Tpm, VolumeReport};
@@ -204,7 +204,7 @@ pub(crate) fn new_account(name: &str, role: Role) -> NewAccount {
     NewAccount {
         name: name.into(),
         password: password_hash("c2FsdA"),
-        role,
+        grant: Grant::everywhere(role),
         must_change_password: true,
         at: at(1),
     }

@@ -9,6 +9,7 @@ pub(crate) mod policies;
 pub(crate) mod settings;
 pub(crate) mod summary;
 pub(crate) mod targeting;
+pub(crate) mod within;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -92,6 +93,14 @@ macro_rules! suite {
                 a_deployment_begins_by_time_alone,
                 an_exemption_goes_from_request_to_end_and_keeps_its_record,
                 a_whole_policy_is_a_version_of_the_built_in_document;
+            within:
+                lists_and_look_ups_end_at_the_scope,
+                a_key_outside_the_scope_is_not_told_and_nothing_is_recorded,
+                counts_of_a_part_are_those_of_its_devices,
+                the_audit_of_a_part_is_that_of_its_devices,
+                exemptions_of_a_part_are_those_of_its_people,
+                devices_move_between_scopes_with_rules_names_and_retirement,
+                an_account_keeps_its_scope_and_an_administrator_for_everything_stays;
         );
     };
     (@ $make:path; $($module:ident: $($case:ident),+;)+) => {

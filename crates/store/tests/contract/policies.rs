@@ -4,7 +4,7 @@ use domain::compliance::Verdict;
 use domain::policy::{Encryption, Policy};
 use domain::volume::EncryptionMethod;
 use store::Store;
-use store::model::NewPolicy;
+use store::model::{NewPolicy, Within};
 
 use super::make::*;
 
@@ -69,7 +69,10 @@ pub(crate) async fn a_new_policy_shows_in_verdicts_after_reevaluation(store: &dy
         .unwrap();
     store.reevaluate(None, 10, at(3000)).await.unwrap();
     assert_eq!(verdict().await, Verdict::NonCompliant);
-    assert_eq!(store.summary().await.unwrap().devices[&Verdict::NonCompliant], 1);
+    assert_eq!(
+        store.summary(&Within::default()).await.unwrap().devices[&Verdict::NonCompliant],
+        1
+    );
 }
 
 pub(crate) async fn reevaluation_goes_through_all_devices_in_steps(store: &dyn Store) {
@@ -91,5 +94,8 @@ pub(crate) async fn reevaluation_goes_through_all_devices_in_steps(store: &dyn S
         last = Some(id);
     }
     assert_eq!(steps, [device(2), device(5)]);
-    assert_eq!(store.summary().await.unwrap().devices[&Verdict::NonCompliant], 4);
+    assert_eq!(
+        store.summary(&Within::default()).await.unwrap().devices[&Verdict::NonCompliant],
+        4
+    );
 }

@@ -6,15 +6,15 @@ use domain::compliance::Verdict;
 use domain::ledger::ProofState;
 use domain::volume::VolumeKind;
 use store::Store;
-use store::model::{KeyTally, NewRequest, Report, RequestKind, Summary};
+use store::model::{KeyTally, NewRequest, Report, RequestKind, Summary, Within};
 
 use super::make::*;
 
 pub(crate) async fn counts_follow_every_change(store: &dyn Store) {
-    assert_eq!(store.summary().await, Ok(Summary::default()));
+    assert_eq!(store.summary(&Within::default()).await, Ok(Summary::default()));
     let id = enrolled_as(store, 1, "PC-1", "clash").await;
     let second = enrolled_as(store, 2, "PC-2", "clash").await;
-    let summary = async || store.summary().await.unwrap();
+    let summary = async || store.summary(&Within::default()).await.unwrap();
     assert_eq!(summary().await.devices[&Verdict::Unknown], 2);
     assert_eq!(summary().await.duplicate_hardware, 2);
 
@@ -35,7 +35,10 @@ pub(crate) async fn counts_follow_every_change(store: &dyn Store) {
         .record_proof(proof(new, 1, ProofState::Failed), Vec::new())
         .await
         .unwrap();
-    store.disclose(old, at(3), event("key.disclosed", "")).await.unwrap();
+    store
+        .disclose(old, &Within::default(), at(3), event("key.disclosed", ""))
+        .await
+        .unwrap();
     let tally = KeyTally {
         live: 1,
         disclosed: 1,
@@ -92,7 +95,7 @@ pub(crate) async fn counts_follow_every_change(store: &dyn Store) {
 
 pub(crate) async fn drives_are_counted_by_kind_and_verdict(store: &dyn Store) {
     let id = enrolled_as(store, 1, "PC-1", "one").await;
-    let drives = async || store.summary().await.unwrap().drives;
+    let drives = async || store.summary(&Within::default()).await.unwrap().drives;
     assert!(drives().await.is_empty());
 
     let mut second = volume_report(2, &[]);

@@ -7,7 +7,7 @@ use domain::exemption::Decision;
 use domain::policy::Assignments;
 use domain::policy::targeting::{Collection, CollectionId, Deployment, DeploymentId, PolicyId, Profile, Rule};
 use store::model::{
-    BUILT_IN, Content, Document, ExemptionQuery, ItemKind, Marks, NewExemption, NewItem, NewPolicy, Passed,
+    BUILT_IN, Content, Document, ExemptionQuery, ItemKind, Marks, NewExemption, NewItem, NewPolicy, Passed, Within,
 };
 use store::{Store, StoreError, What};
 
@@ -276,9 +276,12 @@ pub(crate) async fn tags_and_own_settings_take_effect_with_the_change(store: &dy
         .await
         .unwrap();
     assert_eq!(store.audit_head().await.unwrap().sequence, before, "nothing changed");
-    let stored = store.stored_devices(None, 10).await.unwrap();
+    let stored = store.stored_devices(&Within::default(), None, 10).await.unwrap();
     assert_eq!((stored.len(), stored[0].tags.len()), (1, 1));
-    assert_eq!(store.stored_devices(Some(id), 10).await, Ok(Vec::new()));
+    assert_eq!(
+        store.stored_devices(&Within::default(), Some(id), 10).await,
+        Ok(Vec::new())
+    );
 }
 
 pub(crate) async fn a_deployment_begins_by_time_alone(store: &dyn Store) {

@@ -141,7 +141,10 @@ impl<'a> Checks<'a> {
     /// What was told is replaced: superseded in the ledger, and it opens nothing any more.
     pub(super) fn replaced(&self, device: &Device, told: &[(ProtectorId, RecoveryPassword)]) -> Result<()> {
         for (drive, (id, password)) in device.volumes.iter().zip(told) {
-            let found: Vec<FoundKey> = self.runtime.block_on(self.store.find_keys(KeySearch::Whole(*id)))?;
+            let found: Vec<FoundKey> = self.runtime.block_on(
+                self.store
+                    .find_keys(KeySearch::Whole(*id), &store::model::Within::default()),
+            )?;
             ensure!(
                 found.len() == 1 && found[0].key.state == KeyState::Superseded,
                 "{}: the told key is not superseded: {found:?}",

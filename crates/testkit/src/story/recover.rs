@@ -103,7 +103,7 @@ fn recover(stage: &Stage, subject: &Subject, folder: &std::path::Path, say: Say<
 fn state(stage: &Stage, id: ProtectorId) -> Result<KeyState> {
     let store = stage.store()?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let found = runtime.block_on(store.find_keys(KeySearch::Whole(id)))?;
+    let found = runtime.block_on(store.find_keys(KeySearch::Whole(id), &store::model::Within::default()))?;
     Ok(found.first().context("the key is gone from the ledger")?.key.state)
 }
 

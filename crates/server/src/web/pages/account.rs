@@ -75,7 +75,7 @@ pub(crate) async fn change_password(
         return show(&state, &frame, &user, StatusCode::UNPROCESSABLE_ENTITY, faults).await;
     }
     match sign_in::change_password(&state, &user, fields.current, fields.new).await {
-        Ok(()) if user.must_change_password => Ok(go(home_of(user.role))),
+        Ok(()) if user.must_change_password => Ok(go(home_of(user.grant.role))),
         Ok(()) => Ok(go("/account?done=password")),
         Err(error) => {
             let said = Some(error.detail().to_owned());

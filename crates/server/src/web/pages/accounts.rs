@@ -1,14 +1,17 @@
 //! Local accounts.
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use domain::{access::Role, time::Timestamp};
+use domain::{
+    access::{Grant, Role, Scope},
+    time::Timestamp,
+};
 use serde::Deserialize;
 use store::model::{Account, same_account};
 
 use crate::{
     csrf::CsrfForm,
     error::{AppError, Result},
-    services::accounts::{self, role_from_name, role_name},
+    services::accounts,
     session::{CurrentUser, Require, may},
     state::AppState,
     web::{
@@ -16,27 +19,27 @@ use crate::{
         frame::{Frame, go, page_with},
         view::{
             accounts::{AccountRow, Accounts, FreshPassword},
-            chrome::{Place, role_label},
+            chrome::Place,
             form::{Choice, SelectField, TextField},
             part::{Tag, Tone},
         },
     },
 };
 
-const ROLES: [Role; 4] = [Role::Administrator, Role::HelpDeskAdministrator, Role::Auditor, Role::SelfService];
-
 /// A new account.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Fields {
     name: String,
     role: String,
+    scope: String,
 }
 
-/// Another role for an account.
+/// Another role or scope for an account.
 #[derive(Debug, Deserialize)]
-pub(crate) struct RoleFields {
+pub(crate) struct GrantFields {
     id: String,
     role: String,
+    scope: String,
 }
 
 /// Which account.
@@ -45,22 +48,34 @@ pub(crate) struct Chosen {
     id: String,
 }
 
+/// What the form for a new account shows.
+struct Typed {
+    name: String,
+    role: Role,
+    scope: String,
+    name_fault: Option<String>,
+    scope_fault: Option<String>,
+}
+
+impl Default for Typed {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            role: Role::HelpDeskUser,
+            scope: Scope::Everything.words(),
+            name_fault: None,
+            scope_fault: None,
+        }
+    }
+}
+
 /// `GET /admin/accounts`.
 pub(crate) async fn page(
     State(state): State<AppState>,
     frame: Frame,
     user: Require<may::ManageAccounts>,
 ) -> Result<Response> {
-    show(
-        &state,
-        &frame,
-        &user.0,
-        StatusCode::OK,
-        None,
-        ("", Role::HelpDeskAdministrator),
-        None,
-    )
-    .await
+    show(&state, &frame, &user.0, StatusCode::OK, None, Typed::default()).await
 }
 
 /// `POST /admin/accounts`: the first password is shown in the answer, once.
@@ -72,51 +87,49 @@ pub(crate) async fn create(
 ) -> Result<Response> {
     let user = user.0;
     let role = role(&fields.role)?;
-    match accounts::create(&state, &user, &fields.name, role).await {
+    let made = match scope(&fields.scope) {
+        Ok(scope) => accounts::create(&state, &user, &fields.name, Grant { role, scope }).await,
+        Err(error) => Err(error),
+    };
+    match made {
         Ok(password) => {
             let fresh = FreshPassword {
                 name: fields.name.trim().to_owned(),
                 password,
             };
-            show(
-                &state,
-                &frame,
-                &user,
-                StatusCode::OK,
-                Some(fresh),
-                ("", Role::HelpDeskAdministrator),
-                None,
-            )
-            .await
+            show(&state, &frame, &user, StatusCode::OK, Some(fresh), Typed::default()).await
         }
-        Err(error) if matches!(error.code(), "name" | "exists") => {
-            let fault = match error.code() {
-                "exists" => "There is an account of this name already.",
-                _ => "1 to 64 letters, digits, spaces and . - _ @ \\",
+        Err(error) if matches!(error.code(), "name" | "exists" | "scope") => {
+            let name_fault = match error.code() {
+                "exists" => Some("There is an account of this name already."),
+                "name" => Some("1 to 64 letters, digits, spaces and . - _ @ \\"),
+                _ => None,
             };
-            show(
-                &state,
-                &frame,
-                &user,
-                error.status(),
-                None,
-                (&fields.name, role),
-                Some(fault.to_owned()),
-            )
-            .await
+            let typed = Typed {
+                scope_fault: name_fault.is_none().then(|| error.detail().to_owned()),
+                name_fault: name_fault.map(str::to_owned),
+                name: fields.name,
+                role,
+                scope: fields.scope,
+            };
+            show(&state, &frame, &user, error.status(), None, typed).await
         }
         Err(error) => Err(error),
     }
 }
 
 /// `POST /admin/accounts/role`.
-pub(crate) async fn set_role(
+pub(crate) async fn set_grant(
     State(state): State<AppState>,
     user: Require<may::ManageAccounts>,
-    CsrfForm(fields): CsrfForm<RoleFields>,
+    CsrfForm(fields): CsrfForm<GrantFields>,
 ) -> Result<Response> {
     not_own(&user.0, &fields.id)?;
-    accounts::set_role(&state, &user.0, &fields.id, role(&fields.role)?).await?;
+    let grant = Grant {
+        role: role(&fields.role)?,
+        scope: scope(&fields.scope)?,
+    };
+    accounts::set_grant(&state, &user.0, &fields.id, grant).await?;
     Ok(go("/admin/accounts?done=role"))
 }
 
@@ -134,16 +147,7 @@ pub(crate) async fn reset(
         name: chosen.id,
         password,
     };
-    show(
-        &state,
-        &frame,
-        &user,
-        StatusCode::OK,
-        Some(fresh),
-        ("", Role::HelpDeskAdministrator),
-        None,
-    )
-    .await
+    show(&state, &frame, &user, StatusCode::OK, Some(fresh), Typed::default()).await
 }
 
 /// `POST /admin/accounts/disable`.
@@ -168,7 +172,15 @@ pub(crate) async fn enable(
 }
 
 fn role(name: &str) -> Result<Role> {
-    role_from_name(name).ok_or_else(|| AppError::invalid("role", "role: administrator, help_desk, auditor or user"))
+    Role::from_name(name).ok_or_else(|| {
+        let names = Role::ALL.map(Role::name).join(", ");
+        AppError::invalid("role", format!("role: one of {names}"))
+    })
+}
+
+fn scope(text: &str) -> Result<Scope> {
+    text.parse()
+        .map_err(|error| AppError::invalid("scope", format!("scope: {error}")))
 }
 
 /// Nobody locks themselves out by mistake; one's own password is changed on the account's page.
@@ -188,8 +200,7 @@ async fn show(
     user: &CurrentUser,
     status: StatusCode,
     fresh: Option<FreshPassword>,
-    typed: (&str, Role),
-    fault: Option<String>,
+    typed: Typed,
 ) -> Result<Response> {
     let now = state.now();
     let rows = accounts::list(state, user).await?;
@@ -199,9 +210,9 @@ async fn show(
         name: TextField {
             name: "name",
             label: "User name".to_owned(),
-            value: typed.0.to_owned(),
+            value: typed.name,
             hint: "As the agent reports people, domain\\name, for self-service on their own devices.".to_owned(),
-            error: fault,
+            error: typed.name_fault,
             required: true,
             max: 64,
             ..TextField::default()
@@ -209,8 +220,19 @@ async fn show(
         role: SelectField {
             name: "role",
             label: "Role".to_owned(),
-            choices: roles(typed.1),
+            choices: roles(typed.role),
             ..SelectField::default()
+        },
+        scope: TextField {
+            name: "scope",
+            label: "Scope".to_owned(),
+            value: typed.scope,
+            hint: "everything, or collections with commas: berlin, paris. Devices of no other collection are seen."
+                .to_owned(),
+            error: typed.scope_fault,
+            required: true,
+            max: 1024,
+            ..TextField::default()
         },
         rows: rows.iter().map(|account| line(account, user, now)).collect(),
     };
@@ -218,10 +240,7 @@ async fn show(
 }
 
 fn roles(chosen: Role) -> Vec<Choice> {
-    Choice::list(
-        &ROLES.map(|role| (role_name(role), role_label(role))),
-        role_name(chosen),
-    )
+    Choice::list(&Role::ALL.map(|role| (role.name(), role.label())), chosen.name())
 }
 
 fn line(account: &Account, user: &CurrentUser, now: Timestamp) -> AccountRow {
@@ -235,8 +254,9 @@ fn line(account: &Account, user: &CurrentUser, now: Timestamp) -> AccountRow {
     AccountRow {
         id: account.name.clone(),
         name: account.name.clone(),
-        roles: roles(account.role),
-        role: role_label(account.role).to_owned(),
+        roles: roles(account.grant.role),
+        role: account.grant.role.label().to_owned(),
+        scope: account.grant.scope.words(),
         state,
         last: account.last_sign_in.map(|at| moment(at, now)),
         own: same_account(&account.name, &user.name),

@@ -238,7 +238,7 @@ fn actor(text: &str) -> Option<String> {
 /// The device of this id or name. The audit knows devices by id only.
 async fn device_called(state: &AppState, user: &CurrentUser, text: &str) -> Result<Option<DeviceId>> {
     if let Ok(id) = text.parse::<DeviceId>()
-        && state.store.device(id).await?.is_some()
+        && state.store.device_within(id, &user.within()).await?.is_some()
     {
         return Ok(Some(id));
     }

@@ -47,7 +47,7 @@ pub(crate) struct Asked {
 pub(crate) async fn list(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ReadDevices>,
+    user: Require<may::ReadPolicy>,
 ) -> Result<Response> {
     answer(&listed(&state, frame, &user.0, "", EXAMPLE.to_owned(), Vec::new()).await?)
 }
@@ -175,7 +175,7 @@ fn form(id: &str, revision: u32, text: String, errors: Vec<String>, new: bool) -
 pub(crate) async fn page(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ReadDevices>,
+    user: Require<may::ReadPolicy>,
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {

@@ -29,7 +29,7 @@ const LINES: usize = 10;
 pub(crate) async fn page(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ReadDevices>,
+    user: Require<may::ReadReports>,
 ) -> Result<Response> {
     let user = user.0;
     let overview = dashboard::overview(&state, &user).await?;

@@ -43,7 +43,7 @@ pub(crate) struct Asked {
 pub(crate) async fn list(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ReadDevices>,
+    user: Require<may::ReadPolicy>,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
     let user = user.0;

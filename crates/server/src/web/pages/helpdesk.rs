@@ -74,6 +74,7 @@ pub(crate) struct Save {
 #[derive(Debug, Default)]
 struct Faults {
     key_id: Option<String>,
+    user: Option<String>,
     reason: Option<String>,
     remark: Option<String>,
     general: Option<String>,
@@ -83,7 +84,7 @@ struct Faults {
 pub(crate) async fn form(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::RecoverAnyDrive>,
+    user: Require<may::RecoverNamedDrive>,
 ) -> Result<Response> {
     show(
         &state,
@@ -100,7 +101,7 @@ pub(crate) async fn form(
 pub(crate) async fn recover(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::RecoverAnyDrive>,
+    user: Require<may::RecoverNamedDrive>,
     CsrfForm(fields): CsrfForm<Fields>,
 ) -> Result<Response> {
     let user = user.0;
@@ -109,11 +110,18 @@ pub(crate) async fn recover(
     if faults.reason.is_some() || faults.remark.is_some() {
         return show(&state, &frame, &user, unusable, &fields, faults).await;
     }
-    let mut found = match recovery::search(&state, &user, &fields.key_id).await {
+    let mut found = match recovery::search(&state, &user, &fields.key_id, &fields.user).await {
         Ok(found) => found,
         Err(error) if error.code() == "key_id" => {
             let faults = Faults {
                 key_id: Some(error.detail().to_owned()),
+                ..Faults::default()
+            };
+            return show(&state, &frame, &user, unusable, &fields, faults).await;
+        }
+        Err(error) if error.code() == "user" => {
+            let faults = Faults {
+                user: Some(error.detail().to_owned()),
                 ..Faults::default()
             };
             return show(&state, &frame, &user, unusable, &fields, faults).await;
@@ -127,7 +135,7 @@ pub(crate) async fn recover(
     narrow(&mut found, fields.user.trim());
     match found.as_slice() {
         [] => {
-            let general = Some(nothing(&fields, before));
+            let general = Some(nothing(&fields, before, user.grant.must_name_the_person()));
             show(
                 &state,
                 &frame,
@@ -149,7 +157,7 @@ pub(crate) async fn recover(
 /// `POST /helpdesk/save`: the key as a file, once, to the session that it was shown to.
 pub(crate) async fn save(
     State(state): State<AppState>,
-    user: Require<may::RecoverAnyDrive>,
+    user: Require<may::RecoverNamedDrive>,
     CsrfForm(fields): CsrfForm<Save>,
 ) -> Result<Response> {
     let (name, password) = recovery::save(&state, &user.0, &fields.save).await?;
@@ -211,11 +219,17 @@ fn narrow(found: &mut Vec<FoundKey>, user: &str) {
     found.retain(|found| found.users.iter().any(is_caller));
 }
 
-fn nothing(fields: &Fields, before: usize) -> String {
+fn nothing(fields: &Fields, before: usize, named: bool) -> String {
     let digits = fields.key_id.trim().to_uppercase();
     if before > 0 {
         format!(
             "A key with {digits} is stored, but {} is not known to use that device. Make sure who is calling; leave the user name empty to go on without it.",
+            fields.user.trim()
+        )
+    } else if named {
+        // Whether somebody else has such a key is not said.
+        format!(
+            "No device that {} uses has a key with {digits}. Ask the caller to read the characters again: B and 8, D and 0 are easily mixed up; and make sure who is calling.",
             fields.user.trim()
         )
     } else {
@@ -233,6 +247,7 @@ async fn show(
     fields: &Fields,
     faults: Faults,
 ) -> Result<Response> {
+    let named = user.grant.must_name_the_person();
     let mut reasons = vec![("", "Choose…")];
     reasons.extend(REASONS.map(|reason| (reason, reason)));
     let view = RecoveryForm {
@@ -253,7 +268,14 @@ async fn show(
             name: "user",
             label: "Caller's user name".to_owned(),
             value: fields.user.trim().to_owned(),
-            hint: "domain\\name. Optional; then only devices that the caller uses are looked at.".to_owned(),
+            hint: if named {
+                "domain\\name. Only devices that the caller uses are looked at."
+            } else {
+                "domain\\name. Optional; then only devices that the caller uses are looked at."
+            }
+            .to_owned(),
+            error: faults.user,
+            required: named,
             ..TextField::default()
         },
         reason: SelectField {
@@ -282,6 +304,7 @@ async fn show(
 /// What this person disclosed last. Everybody may see their own deeds, so no right to read the audit is needed.
 async fn recent(state: &AppState, user: &CurrentUser) -> Result<Vec<Event>> {
     let query = AuditQuery {
+        within: user.within(),
         actor: Some(user.actor()),
         action_prefix: Some("key.disclosed".to_owned()),
         direction: Direction::Descending,

@@ -16,7 +16,7 @@ use crate::{
 /// `/`: the page that the role begins with.
 pub(crate) async fn start(State(state): State<AppState>, headers: HeaderMap) -> Result<Response> {
     let user = user_of(&headers, &state).await?;
-    Ok(go(user.map_or("/login", |user| home_of(user.role))))
+    Ok(go(user.map_or("/login", |user| home_of(user.grant.role))))
 }
 
 /// Any address that does not exist.

@@ -53,7 +53,7 @@ pub(crate) async fn form(
 ) -> Result<Response> {
     let next = asked.next;
     if let Some(user) = user_of(&headers, &state).await? {
-        return Ok(go(local(&next).unwrap_or(home_of(user.role))));
+        return Ok(go(local(&next).unwrap_or(home_of(user.grant.role))));
     }
     answer(&state, &frame, &headers, StatusCode::OK, String::new(), &next, None)
 }

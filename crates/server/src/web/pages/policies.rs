@@ -41,7 +41,7 @@ const MOST_CHANGES: usize = 12;
 pub(crate) async fn list(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ReadDevices>,
+    user: Require<may::ReadPolicy>,
 ) -> Result<Response> {
     let user = user.0;
     let documents = targeting::items(&state, &user, ItemKind::Document).await?;
@@ -94,7 +94,7 @@ fn of_policy<'a>(id: &'a str, deployments: &'a [Item]) -> impl Iterator<Item = &
 pub(crate) async fn page(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ReadDevices>,
+    user: Require<may::ReadPolicy>,
     Path(id): Path<String>,
 ) -> Result<Response> {
     let user = user.0;

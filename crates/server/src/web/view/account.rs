@@ -2,12 +2,7 @@
 
 use askama::Template;
 
-use super::{
-    chrome::{Chrome, role_label},
-    form::TextField,
-    login::password_fields,
-    part::Moment,
-};
+use super::{chrome::Chrome, form::TextField, login::password_fields, part::Moment};
 use crate::web::icons;
 
 /// One session.
@@ -51,7 +46,7 @@ impl Account {
     }
 
     fn role(&self) -> &'static str {
-        self.chrome.viewer.as_ref().map_or("", |viewer| role_label(viewer.role))
+        self.chrome.viewer.as_ref().map_or("", |viewer| viewer.role_label())
     }
 
     fn name(&self) -> &str {

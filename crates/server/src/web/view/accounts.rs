@@ -21,6 +21,8 @@ pub struct AccountRow {
     pub roles: Vec<Choice>,
     /// The role in words.
     pub role: String,
+    /// For which devices: `everything`, or collections with commas.
+    pub scope: String,
     /// Active, disabled, locked, or waiting for its first sign-in.
     pub state: Tag,
     /// Last sign-in.
@@ -51,6 +53,8 @@ pub struct Accounts {
     pub name: TextField,
     /// Role of the new account.
     pub role: SelectField,
+    /// Scope of the new account.
+    pub scope: TextField,
     /// By name.
     pub rows: Vec<AccountRow>,
 }

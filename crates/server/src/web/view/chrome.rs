@@ -1,7 +1,7 @@
 //! What every page shares: who looks at it, the menu, the theme, and the notice after an action.
 
 use askama::Template;
-use domain::access::{Permission, Role, allowed};
+use domain::access::{Grant, Permission, Role};
 
 use crate::web::{
     assets,
@@ -9,23 +9,12 @@ use crate::web::{
     view::part::Tone,
 };
 
-/// A role as shown to people.
-#[must_use]
-pub fn role_label(role: Role) -> &'static str {
-    match role {
-        Role::Administrator => "Administrator",
-        Role::HelpDeskAdministrator => "Help desk",
-        Role::Auditor => "Auditor",
-        Role::SelfService => "User",
-    }
-}
-
 /// The page that opens after sign-in.
 #[must_use]
 pub fn home_of(role: Role) -> &'static str {
     match role {
-        Role::Administrator | Role::Auditor => "/admin",
-        Role::HelpDeskAdministrator => "/helpdesk",
+        Role::Administrator | Role::PolicyAuthor | Role::ReportReader | Role::Auditor => "/admin",
+        Role::HelpDeskAdministrator | Role::HelpDeskUser => "/helpdesk",
         Role::SelfService => "/selfservice",
     }
 }
@@ -70,14 +59,14 @@ pub struct Viewer {
     /// Account name.
     pub name: String,
     /// Decides the menu.
-    pub role: Role,
+    pub grant: Grant,
 }
 
 impl Viewer {
     /// The role as shown to people.
     #[must_use]
     pub fn role_label(&self) -> &'static str {
-        role_label(self.role)
+        self.grant.role.label()
     }
 
     /// Up to two letters for the round badge.
@@ -186,10 +175,12 @@ impl Chrome {
         CsrfField { token: &self.csrf }
     }
 
-    /// Whether the viewer's role allows it.
+    /// Whether the viewer's role and scope allow it.
     #[must_use]
     pub fn may(&self, permission: Permission) -> bool {
-        self.role().is_some_and(|role| allowed(role, permission))
+        self.viewer
+            .as_ref()
+            .is_some_and(|viewer| viewer.grant.allows(permission))
     }
 
     /// Whether the viewer may rotate keys.
@@ -207,7 +198,13 @@ impl Chrome {
     /// Whether the viewer may ask for a recovery password of any device.
     #[must_use]
     pub fn may_recover(&self) -> bool {
-        self.may(Permission::RecoverAnyDrive)
+        self.may(Permission::RecoverNamedDrive)
+    }
+
+    /// Whether the viewer may see pages of devices.
+    #[must_use]
+    pub fn may_read_devices(&self) -> bool {
+        self.may(Permission::ReadDevices)
     }
 
     /// Whether the viewer may read the audit.
@@ -219,17 +216,15 @@ impl Chrome {
     /// Whether the viewer has a menu at all.
     #[must_use]
     pub fn has_menu(&self) -> bool {
-        self.may(Permission::ReadDevices)
-    }
-
-    fn role(&self) -> Option<Role> {
-        self.viewer.as_ref().map(|viewer| viewer.role)
+        self.may(Permission::ReadDevices) || self.may(Permission::RecoverNamedDrive)
     }
 
     /// Where the brand mark leads.
     #[must_use]
     pub fn home(&self) -> &'static str {
-        self.role().map_or("/login", home_of)
+        self.viewer
+            .as_ref()
+            .map_or("/login", |viewer| home_of(viewer.grant.role))
     }
 
     /// The menu that the viewer's role allows.
@@ -265,7 +260,7 @@ const MENU: &[(&str, &[Row])] = &[
                 "/admin",
                 "Dashboard",
                 icons::LAYOUT_DASHBOARD,
-                Permission::ReadDevices,
+                Permission::ReadReports,
             ),
             (
                 Place::Devices,
@@ -279,21 +274,21 @@ const MENU: &[(&str, &[Row])] = &[
                 "/admin/policies",
                 "Policies",
                 icons::ADJUSTMENTS,
-                Permission::ReadDevices,
+                Permission::ReadPolicy,
             ),
             (
                 Place::Collections,
                 "/admin/collections",
                 "Collections",
                 icons::SELECTOR,
-                Permission::ReadDevices,
+                Permission::ReadPolicy,
             ),
             (
                 Place::Exemptions,
                 "/admin/exemptions",
                 "Exemptions",
                 icons::SHIELD_LOCK,
-                Permission::ReadDevices,
+                Permission::ReadPolicy,
             ),
         ],
     ),
@@ -305,7 +300,7 @@ const MENU: &[(&str, &[Row])] = &[
                 "/helpdesk",
                 "Drive recovery",
                 icons::LIFEBUOY,
-                Permission::RecoverAnyDrive,
+                Permission::RecoverNamedDrive,
             ),
             (
                 Place::SelfService,
