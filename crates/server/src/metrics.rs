@@ -67,7 +67,10 @@ async fn metrics(State(state): State<AppState>) -> impl IntoResponse {
 }
 
 async fn text(state: &Shared) -> Result<String, StoreError> {
-    let (summary, head) = (state.store.summary(&Within::default()).await?, state.store.audit_head().await?);
+    let (summary, head) = (
+        state.store.summary(&Within::default()).await?,
+        state.store.audit_head().await?,
+    );
     let signed = state.store.signed_up_to().await?;
     let mut registry = Registry::with_prefix("claviger");
     fleet(&mut registry, &summary);
