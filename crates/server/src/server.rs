@@ -167,7 +167,6 @@ impl Running {
     }
 
     /// All that is answered, for callers in the same process, and who may ask for it.
-    #[must_use]
     pub fn routes(&self) -> (axum::Router, Vec<Declared>) {
         router::all(&self.state)
     }

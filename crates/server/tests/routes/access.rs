@@ -68,6 +68,7 @@ fn filled(route: &Declared, device: &str) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_macros, reason = "the figure belongs into the test's output")]
 async fn every_route_answers_every_role_and_scope_as_the_rule_table_says() {
     let harness = Harness::start().await;
     let device = sites(&harness).await.berlin.to_string();
