@@ -7,6 +7,8 @@
 //! enrolment_token_file = "/etc/claviger/token"   # may be removed once enrolled
 //! tpm = "/dev/tpmrm0"                            # or     "unix:/run/swtpm/sock"; absent: no TPM
 //!
+//! ask_user = true                                # encryption waits for the user's word, while policy allows
+//!
 //! [[volume]]
 //! path = "/dev/sda3"
 //! letter = "C:"
@@ -36,6 +38,10 @@ pub struct Config {
     /// Address of the TPM; the platform's volume provider knows its forms.
     #[serde(default)]
     pub tpm: Option<String>,
+    /// Somebody is there to be asked (`claviger-agent status` and `answer`): encryption of a drive in plain text then waits
+    /// for their word, as long as policy lets them put it off. Without, it begins at once.
+    #[serde(default)]
+    pub ask_user: bool,
     /// The volumes to look after, where the platform cannot list them by itself.
     #[serde(default, rename = "volume")]
     pub volumes: Vec<VolumeConfig>,

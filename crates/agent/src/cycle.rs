@@ -17,6 +17,7 @@ use protocol::messages::{CheckInRequest, CheckInResponse, RequestKind};
 use rand_core::CryptoRng;
 
 use crate::AgentError;
+use crate::answers::{Answers, Secrets};
 use crate::client::{Client, ClientError, Endpoint};
 use crate::config::Config;
 use crate::execute::{Acknowledged, Executor};
@@ -45,7 +46,8 @@ pub(crate) struct Agent {
     pub(crate) hooks: Hooks,
     pub(crate) memory: Memory,
     pub(crate) client: Option<Client>,
-    pin: Box<dyn PinSource>,
+    pub(crate) answers: Arc<Answers>,
+    secrets: Secrets,
     endpoint: Endpoint,
     identity: Option<Identity>,
     sequence: Sequence,
@@ -103,7 +105,13 @@ impl Agent {
     pub(crate) fn new(config: Config, deps: Deps, hooks: Hooks) -> Result<Self, AgentError> {
         let lock = files::lock_state_dir(&config.state_dir)?;
         let endpoint = Endpoint::new(&config.server, &config.ca_file, deps.timeouts)?;
+        let answers = Answers::load(&config.state_dir);
         Ok(Self {
+            secrets: Secrets {
+                answers: Arc::clone(&answers),
+                given: deps.pin,
+            },
+            answers,
             sequence: Sequence::load(&config.state_dir),
             config,
             provider: SharedProvider::new(deps.provider),
@@ -112,7 +120,6 @@ impl Agent {
             hooks,
             memory: Memory::default(),
             client: None,
-            pin: deps.pin,
             endpoint,
             identity: None,
             _lock: lock,
@@ -127,6 +134,7 @@ impl Agent {
     /// One cycle, from identity to nothing left to do. The memory holds the outcome for the status.
     pub(crate) async fn cycle(&mut self) -> Result<Settled, AgentError> {
         let result = self.converge().await;
+        self.answers.forget_used();
         match &result {
             Ok(_) => self.memory.last_error = self.memory.standing_error(),
             Err(error) => {
@@ -227,12 +235,16 @@ impl Agent {
             blocked: self.memory.blocked.clone(),
             last_error: self.memory.last_error.as_deref().map(observe::bounded_words),
             done: self.memory.done.iter().take(MAX_DONE).copied().collect(),
+            exemption_wishes: self.answers.exemption_wishes(),
         };
         let client = self.client()?;
         self.hooks.before("check_in");
         let answer = client.check_in(&request).await?;
         self.hooks.after("check_in");
         self.memory.last_contact = Some(self.clock.now());
+        if answer.sequence <= request.sequence && !answer.send_inventory {
+            self.answers.told(&request.exemption_wishes);
+        }
         self.memory.reported_blocked = request.blocked;
         self.keep_policy(&answer)?;
         Ok(answer)
@@ -276,7 +288,12 @@ impl Agent {
         let maintenance = answer.maintenance.state(self.clock.now(), UtcOffset::default());
         Situation {
             server_reachable: true,
-            pin_available: self.pin.available(),
+            pin_available: self.secrets.available(),
+            password_available: self.secrets.password_available(),
+            user_present: self.config.ask_user,
+            agreed: self.answers.agreed(),
+            postponed: self.answers.postponed(),
+            detected: answer.detected.clone(),
             rotate: rotate.iter().map(|(_, wish)| wish.clone()).collect(),
             now: answer.now.unwrap_or_else(|| self.clock.now()),
             exemptions: answer.exemptions.clone(),
@@ -288,6 +305,7 @@ impl Agent {
     fn plan(&mut self, seen: &Observation, ledger: &Ledger, situation: &Situation) -> Plan {
         let policy = self.memory.policy.as_ref().map(|(_, policy)| policy.clone());
         let plan = domain::plan::plan(&policy.unwrap_or_default(), &seen.inventory, ledger, situation);
+        self.answers.ask(plan.prompt.clone(), &seen.inventory);
         let blocked = seen.unreadable.iter().chain(&plan.blocked).take(MAX_BLOCKED);
         self.memory.blocked = blocked
             .map(|blocked| Blocked {
@@ -316,7 +334,7 @@ impl Agent {
             recovery_key: &answer.recovery_key,
             acknowledged: &mut acknowledged,
             rng: &mut *self.rng,
-            pin: &mut *self.pin,
+            pin: &mut self.secrets,
             hooks: &mut self.hooks,
         };
         Ok(executor.execute(plan).await?)

@@ -145,7 +145,7 @@ pub struct Executor<'a> {
     pub acknowledged: &'a mut Acknowledged,
     /// Randomness for sealing.
     pub rng: &'a mut (dyn CryptoRng + Send),
-    /// Where a PIN comes from.
+    /// Where a PIN or password comes from.
     pub pin: &'a mut (dyn PinSource + 'static),
     /// Hooks.
     pub hooks: &'a mut Hooks,
@@ -187,15 +187,16 @@ impl Executor<'_> {
         if let Action::Escrow { device, protector } = action {
             return self.escrow(device, *protector).await;
         }
-        let pin = match action {
+        let secret = match action {
             Action::AddTpmPin { .. } => self.pin.pin(),
+            Action::AddPassphrase { .. } => self.pin.password(),
             _ => None,
         };
         let work = action.clone();
         let acknowledged = self.acknowledged.clone();
         let result = self
             .provider
-            .with(move |provider| act::act(provider, &work, &acknowledged, pin))
+            .with(move |provider| act::act(provider, &work, &acknowledged, secret))
             .await;
         settle(result, name, action.device())
     }

@@ -51,12 +51,56 @@ impl Progress for NoProgress {
     fn message(&mut self, _text: &str) {}
 }
 
-/// Where the PIN for a TPM+PIN protector comes from. It is asked at the moment of use; plans never carry a PIN.
+/// Where a PIN for a TPM+PIN protector, or a password for a drive, comes from. It is asked at the moment of use; plans never
+/// carry a secret.
 pub trait PinSource: Send {
     /// Whether a PIN is at hand now.
     fn available(&self) -> bool;
     /// The PIN; none when it is gone since.
     fn pin(&mut self) -> Option<Zeroizing<String>>;
+
+    /// Whether a password is at hand now.
+    fn password_available(&self) -> bool {
+        false
+    }
+
+    /// The password; none when it is gone since.
+    fn password(&mut self) -> Option<Zeroizing<String>> {
+        None
+    }
+}
+
+/// Secrets that whoever starts the agent gives it along: an imaging station, say.
+#[derive(Clone, Default)]
+pub struct Given {
+    /// The PIN.
+    pub pin: Option<Zeroizing<String>>,
+    /// The password, for every drive that needs one.
+    pub password: Option<Zeroizing<String>>,
+}
+
+impl std::fmt::Debug for Given {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Given([redacted])")
+    }
+}
+
+impl PinSource for Given {
+    fn available(&self) -> bool {
+        self.pin.is_some()
+    }
+
+    fn pin(&mut self) -> Option<Zeroizing<String>> {
+        self.pin.clone()
+    }
+
+    fn password_available(&self) -> bool {
+        self.password.is_some()
+    }
+
+    fn password(&mut self) -> Option<Zeroizing<String>> {
+        self.password.clone()
+    }
 }
 
 /// There is never a PIN.

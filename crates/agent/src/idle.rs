@@ -41,6 +41,8 @@ pub(crate) enum Woke {
     Time,
     /// The server wants to see us now.
     Asked,
+    /// The user answered.
+    Answered,
     /// A conversion ended, or went on so far that the server should know.
     Converted,
     /// A conversion failed.
@@ -89,10 +91,12 @@ impl Agent {
         let mut batch = self.next_batch(&volumes, Duration::ZERO);
         let end = tokio::time::sleep(idle.pause);
         tokio::pin!(end);
+        let answers = Arc::clone(&self.answers);
         let woke = loop {
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => break Woke::Cancelled,
+                () = answers.news.notified() => break Woke::Answered,
                 answer = pending_or(&mut held) => {
                     self.hooks.after("wait");
                     if matches!(&answer, Ok(answer) if answer.check_in_now) {

@@ -14,6 +14,7 @@ pub mod observe;
 pub mod platform;
 pub mod provider;
 
+mod answers;
 mod cycle;
 mod files;
 mod idle;
@@ -23,6 +24,9 @@ mod sequence;
 mod shared;
 mod status;
 
+pub use answers::{Answer, Reply};
+#[cfg(unix)]
+pub use answers::{AnswerError, answer};
 pub use error::AgentError;
 pub use run::{Deps, OnceOptions, Outcome, once, run};
 pub use shared::SharedProvider;

@@ -25,7 +25,7 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Randomness, for sealing and jitter.
     pub rng: Box<dyn CryptoRng + Send>,
-    /// Where a PIN comes from.
+    /// Where a PIN or password comes from, besides the user's answers.
     pub pin: Box<dyn PinSource>,
     /// How long to wait for the server.
     pub timeouts: Timeouts,
@@ -81,6 +81,9 @@ impl Outcome {
 /// agent is at work.
 pub async fn run(config: Config, deps: Deps, hooks: Hooks, cancel: CancellationToken) -> Result<(), AgentError> {
     let mut agent = Agent::new(config, deps, hooks)?;
+    #[cfg(unix)]
+    let _listening = crate::answers::listen(&agent.config.state_dir, &agent.answers)
+        .inspect_err(|error| tracing::warn!(%error, "answers of the user cannot be taken"));
     let mut pace = Pace::default();
     loop {
         let result = tokio::select! {
@@ -100,7 +103,7 @@ pub async fn run(config: Config, deps: Deps, hooks: Hooks, cancel: CancellationT
         pace.was_asked = matches!(woke, Woke::Asked);
         match woke {
             Woke::Cancelled => break,
-            Woke::Time | Woke::Asked => {}
+            Woke::Time | Woke::Asked | Woke::Answered => {}
             Woke::Converted => pace.conversions.reset(),
             Woke::ConversionFailed(error) => {
                 agent.conversion_failed(&error);
@@ -150,7 +153,7 @@ pub async fn once(
                 agent.conversion_failed(&error);
                 return Err(AgentError::Observe(error));
             }
-            Woke::Time | Woke::Asked | Woke::Converted => {}
+            Woke::Time | Woke::Asked | Woke::Answered | Woke::Converted => {}
         }
     }
     agent.settle_provider().await;

@@ -5,7 +5,7 @@ use std::path::Path;
 use domain::compliance::{self, Reason, Verdict};
 use domain::ids::{DeviceId, ProtectorId, VolumeId};
 use domain::ledger::{KeyState, ProofState};
-use domain::plan::{Blocked, Situation};
+use domain::plan::{Blocked, Prompt, Situation};
 use domain::time::Timestamp;
 use domain::volume::{ConversionStatus, LockStatus, ProtectionStatus, VolumeKind};
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,9 @@ pub struct Status {
     pub last_error: Option<String>,
     /// What policy wants and cannot be done now.
     pub blocked: Vec<Blocked>,
+    /// What the user is asked; `claviger-agent answer` answers.
+    #[serde(default)]
+    pub prompt: Option<Prompt>,
     /// Digest of the policy in force, if one is known.
     pub policy_digest: Option<String>,
     /// Whether the device is as policy wants it.
@@ -128,6 +131,7 @@ impl Agent {
             last_contact: memory.last_contact,
             last_error: memory.last_error.clone(),
             blocked: memory.blocked.clone(),
+            prompt: self.answers.prompt(),
             policy_digest: memory.policy.as_ref().map(|(digest, _)| digest.clone()),
             verdict: verdicts.as_ref().map_or(Verdict::Unknown, |c| c.verdict),
             volumes: volumes

@@ -32,6 +32,7 @@ fn check_in() -> CheckInRequest {
         blocked: Vec::new(),
         last_error: None,
         done: Vec::new(),
+        exemption_wishes: Vec::new(),
     }
 }
 

@@ -22,6 +22,8 @@ pub const MAX_WORDS: usize = 4096;
 pub const MAX_BLOCKED: usize = 256;
 /// Most requests that a device may report as done at once.
 pub const MAX_DONE: usize = 256;
+/// Most exemptions that may be asked for at once.
+pub const MAX_WISHES: usize = 16;
 /// Longest certificate request (PEM), in bytes.
 pub const MAX_CERTIFICATE_REQUEST: usize = 16 * 1024;
 /// Longest sealed secret, in bytes before hexadecimal.

@@ -15,7 +15,7 @@ use domain::exemption::Exemption;
 use domain::ids::{DeviceId, ProtectorId, RequestId, VolumeId};
 use domain::inventory::Inventory;
 use domain::ledger::Ledger;
-use domain::plan::{Blocked, RotateRequest};
+use domain::plan::{Blocked, Detected, RotateRequest};
 use domain::policy::Policy;
 use domain::policy::resolve::Maintenance;
 use domain::time::Timestamp;
@@ -80,6 +80,20 @@ pub struct CheckInRequest {
     pub last_error: Option<String>,
     /// Requests of the server that are done.
     pub done: Vec<RequestId>,
+    /// Users of the device who ask, at the device, to be exempt.
+    #[serde(default)]
+    pub exemption_wishes: Vec<ExemptionWish>,
+}
+
+/// A user of the device asks to be exempt. Where policy does not allow that, or one of theirs holds or waits already, it is
+/// passed over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExemptionWish {
+    /// Who, as the inventory names them.
+    pub user: String,
+    /// Why, in their words.
+    pub reason: String,
 }
 
 /// What changed, and when to come back.
@@ -108,6 +122,10 @@ pub struct CheckInResponse {
     /// Exemptions of the device's users, whatever their state.
     #[serde(default)]
     pub exemptions: Vec<Exemption>,
+    /// When its volumes were first found not compliant: from then on the time counts that users may put encryption off. The
+    /// server keeps it, so that neither a restart nor a lost state directory begins it anew.
+    #[serde(default)]
+    pub detected: Vec<Detected>,
     /// When the device may begin to encrypt or decrypt.
     #[serde(default)]
     pub maintenance: Maintenance,

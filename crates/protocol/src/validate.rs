@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 
 use crate::limits::{
     MAX_BLOCKED, MAX_CERTIFICATE_REQUEST, MAX_DONE, MAX_GROUPS, MAX_HARDWARE_IDS, MAX_PROTECTORS, MAX_REGISTRY_VALUES,
-    MAX_SEALED, MAX_SEQUENCE, MAX_SUSPEND_COUNT, MAX_TEXT, MAX_USERS, MAX_VOLUMES, MAX_WAIT_SECONDS, MAX_WORDS,
-    METADATA_LEN,
+    MAX_SEALED, MAX_SEQUENCE, MAX_SUSPEND_COUNT, MAX_TEXT, MAX_USERS, MAX_VOLUMES, MAX_WAIT_SECONDS, MAX_WISHES,
+    MAX_WORDS, METADATA_LEN,
 };
 use crate::messages::{CheckInRequest, EnrolRequest, EscrowRequest, RenewRequest, WaitRequest, digest};
 use crate::sealing::SealedSecret;
@@ -154,6 +154,11 @@ impl Validate for CheckInRequest {
         }
         words("last_error", self.last_error.as_deref().unwrap_or_default())?;
         at_most("done", self.done.len(), MAX_DONE)?;
+        at_most("exemption_wishes", self.exemption_wishes.len(), MAX_WISHES)?;
+        for (index, wish) in self.exemption_wishes.iter().enumerate() {
+            filled(format_args!("exemption_wishes[{index}].user"), &wish.user)?;
+            filled(format_args!("exemption_wishes[{index}].reason"), &wish.reason)?;
+        }
         let Some(inventory) = &self.inventory else {
             return Ok(());
         };

@@ -166,6 +166,16 @@ fn the_rest_of_a_check_in_has_limits_too() {
             "last_error: at most 4096 bytes of printable text".to_owned(),
         ),
         (
+            "exemption_wishes",
+            json!(vec![json!({"user": "u", "reason": "r"}); 17]),
+            "exemption_wishes: at most 16 entries".to_owned(),
+        ),
+        (
+            "exemption_wishes",
+            json!([{"user": "u", "reason": " "}]),
+            "exemption_wishes[0].reason: must not be empty".to_owned(),
+        ),
+        (
             "done",
             json!(vec![Uuid::nil(); MAX_DONE + 1]),
             format!("done: at most {MAX_DONE} entries"),

@@ -29,12 +29,13 @@ impl From<ProviderError> for StepError {
 /// Carries one step out, other than an escrow. The guards and the step happen under one lock of the provider.
 ///
 /// # Errors
-/// The provider's refusal; `Refused` when the server has not acknowledged what the step needs, or a PIN is missing.
+/// The provider's refusal; `Refused` when the server has not acknowledged what the step needs, or a PIN or password is missing.
+/// `secret`: the PIN or password that the step needs.
 pub fn act(
     provider: &mut dyn Provider,
     action: &Action,
     acknowledged: &Acknowledged,
-    pin: Option<Zeroizing<String>>,
+    secret: Option<Zeroizing<String>>,
 ) -> Result<(), StepError> {
     if matches!(action, Action::WriteSettings { .. }) {
         return Err(StepError::Refused("this system has no registry to write settings to"));
@@ -50,7 +51,7 @@ pub fn act(
             already(volume.protect_key_with_tpm(None).map(drop), &[Code::ProtectorExists])?;
         }
         Action::AddTpmPin { .. } => {
-            let pin = pin.ok_or(StepError::Refused("the PIN is no longer at hand"))?;
+            let pin = secret.ok_or(StepError::Refused("the PIN is no longer at hand"))?;
             already(
                 volume.protect_key_with_tpm_and_pin(None, &pin).map(drop),
                 &[Code::ProtectorExists],
@@ -93,7 +94,12 @@ pub fn act(
             }
         }
         Action::Decrypt { .. } => volume.decrypt()?,
-        Action::AddPassphrase { .. } => return Err(StepError::Refused("nobody can be asked for a password here")),
+        Action::AddPassphrase { .. } => {
+            let password = secret.ok_or(StepError::Refused("the password is no longer at hand"))?;
+            if protectors(volume, Some(ProtectorType::Passphrase))?.is_empty() {
+                volume.protect_key_with_passphrase(None, &password)?;
+            }
+        }
         // Refused above.
         Action::WriteSettings { .. } => {}
     }

@@ -228,6 +228,7 @@ impl Server {
             sequence: book.sequence,
             now: None,
             exemptions: Vec::new(),
+            detected: Vec::new(),
             maintenance: Default::default(),
             send_inventory: !overtaken && book.inventory.as_ref().map(known) != Some(request.inventory_digest.clone()),
             policy: (request.policy_digest.as_ref() != Some(&policy_digest)).then(|| book.policy.clone()),

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::system::{SystemClock, forbid_core_dumps, system_rng};
 
+mod answer;
 mod bars;
 mod fault;
 mod status;
@@ -43,9 +44,16 @@ enum Command {
         #[arg(long)]
         wait: bool,
         #[command(flatten)]
+        given: answer::Given,
+        #[command(flatten)]
         fault: fault::Args,
     },
-    /// Show what the last round found
+    /// Answer what the running agent asks; `status` shows the question
+    Answer {
+        #[command(subcommand)]
+        answer: answer::Args,
+    },
+    /// Show what the last round found, and what is asked
     Status {
         /// As JSON
         #[arg(long)]
@@ -62,6 +70,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let config = Config::load(&arguments.config)?;
     match &arguments.command {
         Command::Status { json } => status::show(&config, *json).map(|()| ExitCode::SUCCESS),
+        Command::Answer { answer } => answer::run(&config, answer).map(|()| ExitCode::SUCCESS),
         Command::Run { fault } => {
             let hooks = hooks(fault);
             let deps = deps(&config)?;
@@ -71,9 +80,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                 Ok(ExitCode::SUCCESS)
             })
         }
-        Command::Once { wait, fault } => {
+        Command::Once { wait, given, fault } => {
             let hooks = hooks(fault);
-            let deps = deps(&config)?;
+            let mut deps = deps(&config)?;
+            deps.pin = Box::new(given.read()?);
             let options = OnceOptions { wait: *wait };
             runtime()?.block_on(async {
                 let cancel = cancel_on_signal()?;
@@ -101,8 +111,8 @@ fn deps(config: &Config) -> Result<Deps> {
     Ok(Deps::new(Box::new(provider), clock, Box::new(system_rng())))
 }
 
-/// Shortest PIN where policy says nothing, as Windows has it.
-const MINIMUM_PIN: u8 = 6;
+/// Shortest PIN that a TPM protector takes. What policy asks for is checked when the PIN is chosen.
+const MINIMUM_PIN: u8 = 4;
 
 fn linux_config(config: &Config) -> Result<LinuxConfig> {
     let tpm = config

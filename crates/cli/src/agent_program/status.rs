@@ -40,6 +40,9 @@ pub(super) fn show(config: &Config, json: bool) -> Result<()> {
             say(&format!("          recovery key {} {state}{proof}", key.protector));
         }
     }
+    if let Some(prompt) = &status.prompt {
+        super::answer::show(prompt);
+    }
     for blocked in &status.blocked {
         say(&format!("blocked   {}: {}", blocked.device, blocked.reason));
     }

@@ -136,3 +136,44 @@ fn a_tpm_address_of_no_known_form_is_refused() {
         .end()
         .refused_with(&["carrier pigeon"]);
 }
+
+#[test]
+fn an_answer_without_a_running_agent_is_refused_and_a_secret_not_repeated() {
+    let (folder, config) = configured(GOOD);
+    let secret = folder.put("pin", "73519264\n");
+    for arguments in [&["answer", "agree"][..], &["answer", "pin", "--from"]] {
+        let mut run = agent(arguments);
+        if arguments.len() == 3 {
+            run = run.arg(&secret);
+        }
+        let ended = run.arg("--config").arg(&config).end();
+        assert!(!ended.stderr.contains("73519264"), "{}", ended.stderr);
+        ended.refused_with(&["no agent is running", "state"]);
+    }
+}
+
+#[test]
+fn the_status_says_what_is_asked_and_how_to_answer() {
+    let (folder, config) = configured(GOOD);
+    std::fs::create_dir(folder.join("state")).unwrap();
+    let status = serde_json::json!({
+        "written_at": 0, "agent_version": "0", "server": "https://localhost:1", "device": null, "last_contact": null,
+        "last_error": null, "blocked": [], "policy_digest": null, "verdict": "non_compliant", "volumes": [],
+        "prompt": {
+            "question": { "ask": "pin", "min_length": 6, "enhanced": false, "ascii_only": false },
+            "may_postpone_until": "2026-12-02", "may_request_exemption": true,
+            "contact": { "method": "phone", "detail": "4711" },
+        },
+    });
+    folder.put("state/status.json", status.to_string());
+    let text = agent(["status", "--config"]).arg(&config).end().text();
+    for words in [
+        "Choose a start-up PIN of at least 6 digits.",
+        "claviger-agent answer pin",
+        "until 2026-12-02 at most",
+        "answer exemption",
+        "4711",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}

@@ -60,6 +60,7 @@ fn the_agent_tells_its_commands_and_exit_codes() {
         "run ",
         "once ",
         "status ",
+        "answer ",
         "3 a conversion still goes on",
         "--config <FILE>",
         "/etc/claviger/agent.toml",
@@ -68,7 +69,7 @@ fn the_agent_tells_its_commands_and_exit_codes() {
     }
     assert!(agent([""; 0]).end().misused().contains("Usage: claviger-agent"));
     assert!(!help.contains("abort"), "fault injection is no offer to people");
-    assert_eq!(pages(agent).len(), 4);
+    assert_eq!(pages(agent).len(), 10);
 }
 
 #[test]

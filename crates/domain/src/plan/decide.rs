@@ -51,9 +51,10 @@ impl Decision<'_> {
         let (first, second) = if decrypts_os { (data, os) } else { (os, data) };
         let mut plan = Plan::default();
         self.settings(&mut plan);
-        for steps in first.into_iter().chain(second) {
+        for mut steps in first.into_iter().chain(second) {
+            let consent = self.await_consent(&mut steps);
             let device = &steps.volume.device;
-            let asked = steps.question.or_else(|| self.consent(steps.volume, &steps.actions));
+            let asked = steps.question.or(consent);
             if plan.prompt.is_none()
                 && let Some(question) = asked
             {
@@ -182,12 +183,27 @@ impl Decision<'_> {
         }
     }
 
-    /// Encryption of a drive with the user's files begins: they are asked, where they may still say "later".
-    fn consent(&self, volume: &VolumeReport, actions: &[Action]) -> Option<Question> {
-        let begins = volume.conversion == ConversionStatus::FullyDecrypted
-            && actions.iter().any(|action| matches!(action, Action::Encrypt { .. }));
-        let asks = begins && self.situation.user_present && self.postponable(volume).is_some();
-        asks.then(|| Question::Encryption {
+    /// Encryption of a drive with the user's files begins: where they are there and may still say "later", they are asked,
+    /// and it begins when they agree, or when they can put it off no longer.
+    fn await_consent(&self, steps: &mut Steps<'_>) -> Option<Question> {
+        let volume = steps.volume;
+        let begins = |action: &Action| matches!(action, Action::Encrypt { .. });
+        let agreed = self.situation.agreed.contains(&volume.device);
+        if agreed
+            || !self.situation.user_present
+            || volume.conversion != ConversionStatus::FullyDecrypted
+            || !steps.actions.iter().any(begins)
+        {
+            return None;
+        }
+        let latest = self.postponable(volume)?;
+        steps.actions.retain(|action| !begins(action));
+        steps.blocked(format!(
+            "The user is asked whether encryption may begin; without an answer it begins on {}.",
+            latest.date()
+        ));
+        steps.waits = true;
+        Some(Question::Encryption {
             device: volume.device.clone(),
         })
     }

@@ -96,7 +96,44 @@ impl Decision<'_> {
     }
 }
 
+/// Longest PIN and longest password of the provider, in characters.
+const LONGEST_PIN: usize = 20;
+const LONGEST_PASSWORD: usize = 256;
+
 impl Question {
+    /// Whether a secret may be the answer. Complexity is for the provider to judge.
+    ///
+    /// # Errors
+    /// What is allowed, in words that do not repeat the secret.
+    pub fn accepts(&self, secret: &str) -> Result<(), String> {
+        let (least, most, what, ascii_only) = match self {
+            Self::Pin {
+                min_length,
+                enhanced,
+                ascii_only,
+            } => {
+                if !enhanced && !secret.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return Err("a start-up PIN consists of digits".to_owned());
+                }
+                (*min_length, LONGEST_PIN, "a start-up PIN", *ascii_only)
+            }
+            Self::Password {
+                min_length, ascii_only, ..
+            } => (*min_length, LONGEST_PASSWORD, "a password", *ascii_only),
+            Self::Encryption { .. } => return Err("nothing secret is asked".to_owned()),
+        };
+        if ascii_only && !secret.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+            return Err(format!("{what} consists of printable ASCII characters"));
+        }
+        if secret.chars().any(char::is_control) {
+            return Err(format!("{what} has no control characters"));
+        }
+        if !(usize::from(least)..=most).contains(&secret.chars().count()) {
+            return Err(format!("{what} has {least} to {most} characters"));
+        }
+        Ok(())
+    }
+
     pub(super) fn password(device: &str, rule: &PasswordRule) -> Self {
         Self::Password {
             device: device.to_owned(),

@@ -22,6 +22,8 @@ pub struct Situation {
     pub password_available: bool,
     /// Somebody is there to be asked.
     pub user_present: bool,
+    /// Drives (the provider's names) that the user who is present agreed to have encrypted.
+    pub agreed: Vec<String>,
     /// Rotations that the server asked for. Only the recovery passwords that a request names are replaced, so that a
     /// request which was carried out asks for nothing more.
     pub rotate: Vec<RotateRequest>,

@@ -263,6 +263,11 @@ fn situations() -> impl Strategy<Value = Situation> {
                 pin_available: pin,
                 password_available: password,
                 user_present: present,
+                agreed: if wishes[2] {
+                    vec!["volume1".to_owned()]
+                } else {
+                    Vec::new()
+                },
                 restart_pending: restart,
                 power,
                 maintenance,

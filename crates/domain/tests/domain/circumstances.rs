@@ -8,7 +8,7 @@ use domain::inventory::{Inventory, Join, Origin, RegistryData, RegistryEntry, Sy
 use domain::plan::check::{Rule, check};
 use domain::plan::{Action, Maintenance, Plan, Power, Question, Situation, plan};
 use domain::policy::{
-    CoManaged, Encryption, Policy, Root, TriState, WantedValue, WeakCipher, compare_registry, wanted_values,
+    CoManaged, Complexity, Encryption, Policy, Root, TriState, WantedValue, WeakCipher, compare_registry, wanted_values,
 };
 use domain::time::Timestamp;
 use domain::volume::{EncryptionExtent, EncryptionMethod, ProtectorType, VolumeKind};
@@ -500,4 +500,43 @@ fn the_status_bits_of_the_csp_say_what_is_amiss() {
         ..plain_both
     };
     assert_eq!(bits(&server), 0);
+}
+
+#[test]
+fn a_secret_is_measured_by_what_was_asked() {
+    let pin = |enhanced, ascii_only| Question::Pin {
+        min_length: 6,
+        enhanced,
+        ascii_only,
+    };
+    let password = |ascii_only| Question::Password {
+        device: "D:".to_owned(),
+        min_length: 8,
+        complexity: Complexity::Allow,
+        ascii_only,
+    };
+    for (question, secret, allowed) in [
+        (pin(false, false), "123456", true),
+        (pin(false, false), "12345", false),
+        (pin(false, false), "123456789012345678901", false),
+        (pin(false, false), "12345a", false),
+        (pin(true, false), "12345ä", true),
+        (pin(true, true), "12345ä", false),
+        (password(false), "Großmutter", true),
+        (password(true), "Großmutter", false),
+        (password(false), "äöüäöüä", false),
+        (password(false), "with\nbreak", false),
+        (password(false), &"x".repeat(257), false),
+        (
+            Question::Encryption {
+                device: "D:".to_owned(),
+            },
+            "123456",
+            false,
+        ),
+    ] {
+        let outcome = question.accepts(secret);
+        assert_eq!(outcome.is_ok(), allowed, "{question:?} {secret}: {outcome:?}");
+        assert!(!outcome.is_err_and(|words| words.contains(secret)), "{secret}");
+    }
 }

@@ -5,10 +5,12 @@
 
 use axum::Json;
 use axum::extract::State;
+use domain::access::same_person;
 use domain::inventory::Inventory;
-use domain::policy::Policy;
-use protocol::messages::{CheckInRequest, CheckInResponse, Request, RequestKind};
-use store::model::{CheckInView, DeviceRequest, Report};
+use domain::policy::{Policy, TriState};
+use protocol::messages::{CheckInRequest, CheckInResponse, ExemptionWish, Request, RequestKind};
+use store::StoreError;
+use store::model::{CheckInView, DeviceRequest, NewExemption, Report};
 
 use super::below;
 use super::device::{Device, unknown};
@@ -44,6 +46,7 @@ pub(super) async fn check_in(
             done: request.done,
         };
         changed |= keep_report(&state, device, sequence, report, &view).await?;
+        changed |= keep_wishes(&state, device, request.exemption_wishes, &view).await?;
         if changed {
             view = look(&state, device).await?;
         }
@@ -59,6 +62,7 @@ pub(super) async fn check_in(
         requests: view.requests.into_iter().map(as_told).collect(),
         now: Some(state.now()),
         exemptions: view.exemptions,
+        detected: view.detected,
         maintenance: view.maintenance,
         recovery_key: state.keys.recovery_key().clone(),
         next_check_in_seconds: next_check_in(&state, policy.client.check_interval_minutes),
@@ -129,6 +133,45 @@ async fn keep_report(
         .record_report(device.id, sequence, report, state.now(), Vec::new())
         .await?;
     Ok(true)
+}
+
+/// Stores the wishes of the device's users to be exempt, where policy lets them ask.
+async fn keep_wishes(state: &Shared, device: Device, wishes: Vec<ExemptionWish>, view: &CheckInView) -> Result<bool> {
+    if wishes.is_empty() {
+        return Ok(false);
+    }
+    let policy_digest = view.policy_digest.clone().unwrap_or_default();
+    let policy = state.policies.get(&*state.store, &policy_digest).await?;
+    let users = state.store.device(device.id).await?.and_then(|device| device.inventory);
+    let users = users.map(|inventory| inventory.users).unwrap_or_default();
+    let mut changed = false;
+    for wish in wishes {
+        let theirs = users.iter().any(|user| same_person(user, &wish.user));
+        if !theirs || policy.client.user_exemption != TriState::Enabled {
+            tracing::info!(device = %device.id, "a wish to be exempt is passed over");
+            continue;
+        }
+        let subject = format!("user:{}", wish.user);
+        let event = state.event(device.actor(), "exemption.requested", subject, wish.reason.clone());
+        let new = NewExemption {
+            user: wish.user,
+            at: state.now(),
+            by: device.actor(),
+            reason: wish.reason,
+        };
+        match state.store.request_exemption(new, vec![event]).await {
+            Ok((_, devices)) => {
+                changed = true;
+                devices
+                    .into_iter()
+                    .filter(|d| *d != device.id)
+                    .for_each(|d| state.hub.wake(d));
+            }
+            Err(StoreError::Exists(_) | StoreError::Invalid { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(changed)
 }
 
 fn as_told(request: DeviceRequest) -> Request {

@@ -5,7 +5,7 @@ use domain::exemption::Exemption;
 use domain::ids::{DeviceId, ProtectorId, RequestId, VolumeId};
 use domain::inventory::{Inventory, VolumeReport};
 use domain::ledger::{Ledger, StateChange};
-use domain::plan::Blocked;
+use domain::plan::{Blocked, Detected};
 use domain::policy::resolve::Maintenance;
 use domain::time::Timestamp;
 
@@ -185,6 +185,8 @@ pub struct CheckInView {
     pub maintenance: Maintenance,
     /// Exemptions of its users, the newest first.
     pub exemptions: Vec<Exemption>,
+    /// When its volumes were first found not compliant, as of the last evaluation.
+    pub detected: Vec<Detected>,
 }
 
 /// A volume that a device ever reported or escrowed a key of. Never deleted (P6).

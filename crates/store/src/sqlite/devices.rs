@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::access::person_key;
 use domain::audit::AuditEvent;
+use domain::compliance::Compliance;
 use domain::ids::{DeviceId, RequestId};
 use domain::inventory::Inventory;
 use domain::time::Timestamp;
@@ -243,7 +244,7 @@ fn volumes(sql: &Connection, device: DeviceId) -> Result<Vec<VolumeRecord>> {
 fn check_in_view(sql: &Connection, device: DeviceId) -> Result<Option<CheckInView>> {
     let view = sql
         .prepare_cached(
-            "SELECT sequence, inventory_digest, blocked, last_error, retired_at, policy_digest, maintenance,
+            "SELECT sequence, compliance, inventory_digest, blocked, last_error, retired_at, policy_digest, maintenance,
                  evaluated <> (SELECT generation FROM targeting_state) AS stale
              FROM devices WHERE id = ?1",
         )?
@@ -260,6 +261,7 @@ fn check_in_view(sql: &Connection, device: DeviceId) -> Result<Option<CheckInVie
                 stale: row.get("stale")?,
                 maintenance: json_option(row, "maintenance")?.unwrap_or_default(),
                 exemptions: exemptions::plain(sql, device)?,
+                detected: json_option::<Compliance>(row, "compliance")?.map_or_else(Vec::new, |c| c.detected),
             })
         })?
         .next()

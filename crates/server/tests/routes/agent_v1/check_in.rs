@@ -1,8 +1,9 @@
 //! `POST /agent/v1/check-in`.
 
+use domain::exemption::Decision;
 use domain::ledger::KeyState;
-use domain::policy::Policy;
-use protocol::messages::{CheckInResponse, RequestKind, digest};
+use domain::policy::{Encryption, Policy, TriState};
+use protocol::messages::{CheckInResponse, ExemptionWish, RequestKind, digest};
 use server::services::{policy, requests};
 
 use crate::support::{Device, Harness, Volume, check_in, inventory};
@@ -193,4 +194,55 @@ async fn a_check_in_with_nothing_new_overtakes_one_with_an_inventory() {
     let stored = harness.state().store.device(device.id).await.unwrap().unwrap();
     assert_eq!(stored.inventory, now.inventory);
     assert_eq!(harness.audit().await.len(), audit);
+}
+
+#[tokio::test]
+async fn a_user_of_the_device_may_ask_there_to_be_exempt_where_policy_allows_it() {
+    let harness = Harness::start().await;
+    let device = Device::enrol(&harness, "HW-1").await;
+    let wish = |user: &str| ExemptionWish {
+        user: user.to_owned(),
+        reason: "a drive for a customer".to_owned(),
+    };
+    let mut request = check_in(Some(inventory(&["alice"], &Volume::new(1), &[])));
+    request.exemption_wishes = vec![wish("alice")];
+    let answer: CheckInResponse = device.post("check-in", &request).await.unwrap();
+    assert_eq!(answer.exemptions, [], "policy says nothing of it");
+
+    let mut allowed = Policy::default();
+    allowed.client.user_exemption = TriState::Enabled;
+    policy::update(harness.state(), &harness.admin().await, allowed, "")
+        .await
+        .unwrap();
+    request.exemption_wishes = vec![wish("mallory"), wish("ALICE"), wish("alice")];
+    for _ in 0..2 {
+        let answer: CheckInResponse = device.post("check-in", &request).await.unwrap();
+        let [exemption] = &answer.exemptions[..] else {
+            panic!("{:?}", answer.exemptions)
+        };
+        assert_eq!(
+            (exemption.user.as_str(), exemption.decision),
+            ("ALICE", Decision::Pending)
+        );
+    }
+    assert_eq!(harness.audit_count("exemption.requested").await, 1);
+}
+
+#[tokio::test]
+async fn a_device_is_told_since_when_its_volumes_are_not_compliant() {
+    let harness = Harness::start().await;
+    let device = Device::enrol(&harness, "HW-1").await;
+    let mut forbids = Policy::default();
+    forbids.fixed.encryption = Encryption::Forbid;
+    policy::update(harness.state(), &harness.admin().await, forbids, "")
+        .await
+        .unwrap();
+    let reported = inventory(&[], &Volume::new(1), &[]);
+    let answer = device.check_in(Some(reported.clone())).await.unwrap();
+    let [detected] = &answer.detected[..] else {
+        panic!("{:?}", answer.detected)
+    };
+    assert_eq!(detected.device, reported.volumes[0].device);
+    let again = device.check_in(Some(reported)).await.unwrap();
+    assert_eq!(again.detected, answer.detected);
 }

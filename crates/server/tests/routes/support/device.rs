@@ -128,6 +128,7 @@ pub(crate) fn check_in(inventory: Option<Inventory>) -> CheckInRequest {
         blocked: Vec::new(),
         last_error: None,
         done: Vec::new(),
+        exemption_wishes: Vec::new(),
     }
 }
 
