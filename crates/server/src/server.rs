@@ -253,6 +253,7 @@ async fn run(
             .first()
             .cloned()
             .unwrap_or_else(|| "localhost".to_owned()),
+        previews: Default::default(),
         clock,
         store,
         keys: unsealed.ring,
