@@ -11,6 +11,7 @@ pub mod device_api;
 pub mod error;
 pub mod headers;
 mod health;
+mod in_process;
 mod jobs;
 mod metrics;
 mod router;
@@ -27,5 +28,6 @@ pub mod web;
 
 pub use config::{CertificateSource, Config, FirstAdministrator, Limits};
 pub use error::AppError;
+pub use in_process::{Answer, InProcess};
 pub use server::{AUDIT_KEY, DATABASE, FirstRun, KEY_FILE, ROOT_CERTIFICATE, Running, Server, StartError, Stop};
 pub use state::AppState;

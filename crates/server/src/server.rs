@@ -20,7 +20,7 @@ use crate::jobs::{self, Renewal};
 use crate::metrics;
 use crate::router;
 use crate::routes::Declared;
-use crate::sealing::{KeyFileError, Unsealed, open_or_create, write_durably};
+use crate::sealing::{KeyFileError, KeyRing, Unsealed, open_or_create, write_durably};
 use crate::services::accounts;
 use crate::services::passwords::Passwords;
 use crate::state::{AppState, Shared, SharedRng};
@@ -140,11 +140,21 @@ impl Server {
         clock: Arc<dyn Clock>,
         rng: SharedRng,
     ) -> Result<Running, StartError> {
-        make_private_directory(&config.data_dir)?;
-        let in_use = store.audit_head().await?.sequence > 0;
-        let unsealed = unseal(&config, in_use, &*clock, &rng)?;
+        let unsealed = unseal_for(&config, &*store, &*clock, &rng).await?;
         run(config, unsealed, store, clock, rng).await
     }
+}
+
+/// Opens the key file that belongs to a store, or makes it for a new one.
+pub(crate) async fn unseal_for(
+    config: &Config,
+    store: &dyn Store,
+    clock: &dyn Clock,
+    rng: &SharedRng,
+) -> Result<Unsealed, StartError> {
+    make_private_directory(&config.data_dir)?;
+    let in_use = store.audit_head().await?.sequence > 0;
+    unseal(config, in_use, clock, rng)
 }
 
 impl Running {
@@ -238,37 +248,7 @@ async fn run(
     };
     let metrics_address = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
     let (stop, stopped) = watch::channel(false);
-    let passwords = {
-        let mut rng = rng.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (mut salt, mut nobody) = ([0; 16], Zeroizing::new([0; 32]));
-        rng.fill_bytes(&mut salt);
-        rng.fill_bytes(&mut *nobody);
-        Passwords::new(config.kdf_cost, &salt, &nobody).ok_or(KeyFileError::Cost)?
-    };
-    let state = AppState::new(Shared {
-        policies: Default::default(),
-        streams: Default::default(),
-        host: config
-            .public_names
-            .first()
-            .cloned()
-            .unwrap_or_else(|| "localhost".to_owned()),
-        previews: Default::default(),
-        clock,
-        store,
-        keys: unsealed.ring,
-        authority,
-        device_slots: Arc::new(Semaphore::new(config.limits.device_requests)),
-        held_slots: Arc::new(Semaphore::new(config.limits.held_requests)),
-        limits: config.limits.clone(),
-        rng,
-        passwords,
-        unknown_names: Default::default(),
-        save_tokens: Default::default(),
-        hub: Default::default(),
-        proof_work: Notify::new(),
-        stop: stopped.clone(),
-    });
+    let state = assemble(&config, unsealed.ring, authority, store, clock, rng, stopped.clone())?;
     let first_run =
         accounts::ensure_first(&state, config.first_administrator)
             .await?
@@ -291,6 +271,48 @@ async fn run(
         jobs: jobs::start(&state, renewal, streams, metrics),
         state,
     })
+}
+
+/// All that handlers share, and nothing that runs.
+pub(crate) fn assemble(
+    config: &Config,
+    keys: KeyRing,
+    authority: Authority,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    rng: SharedRng,
+    stop: watch::Receiver<bool>,
+) -> Result<AppState, StartError> {
+    let passwords = {
+        let mut rng = rng.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (mut salt, mut nobody) = ([0; 16], Zeroizing::new([0; 32]));
+        rng.fill_bytes(&mut salt);
+        rng.fill_bytes(&mut *nobody);
+        Passwords::new(config.kdf_cost, &salt, &nobody).ok_or(KeyFileError::Cost)?
+    };
+    Ok(AppState::new(Shared {
+        policies: Default::default(),
+        streams: Default::default(),
+        host: config
+            .public_names
+            .first()
+            .cloned()
+            .unwrap_or_else(|| "localhost".to_owned()),
+        clock,
+        store,
+        keys,
+        authority,
+        device_slots: Arc::new(Semaphore::new(config.limits.device_requests)),
+        held_slots: Arc::new(Semaphore::new(config.limits.held_requests)),
+        limits: config.limits.clone(),
+        rng,
+        passwords,
+        unknown_names: Default::default(),
+        save_tokens: Default::default(),
+        hub: Default::default(),
+        proof_work: Notify::new(),
+        stop,
+    }))
 }
 
 fn unseal(config: &Config, database_exists: bool, clock: &dyn Clock, rng: &SharedRng) -> Result<Unsealed, StartError> {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use testkit::poll::Poll;
-use testkit::sim::{self, Fault, Options, Summary, Watch};
+use testkit::sim::{self, Fault, Options, Summary, Watch, Way};
 
 /// Plays random histories of virtual fleets and checks the promises P1 to P6 after every event.
 #[derive(Debug, Parser)]
@@ -28,6 +28,9 @@ struct Arguments {
     /// Threads
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// Beside the real server and its SQLite store instead of a model of them
+    #[arg(long)]
+    real: bool,
     /// Put in one deliberate fault, and see it caught
     #[arg(long, value_name = "NAME", value_parser = |name: &str| sim::fault(name).map_err(|e| e.to_string()))]
     fault: Option<Fault>,
@@ -127,6 +130,7 @@ fn play(arguments: &Arguments) -> Result<bool> {
             arguments.count
         },
         threads: arguments.threads,
+        way: if arguments.real { Way::Real } else { Way::Model },
         fault: arguments.fault,
     };
     let summary = sim::run(&options, &screen);

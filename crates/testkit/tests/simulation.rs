@@ -1,18 +1,18 @@
-//! A bounded part of `scripts/simulate`: schedules without a violation, and every deliberate fault caught.
-//! `CLAVIGER_SCHEDULES`: how many.
+//! A bounded part of `scripts/simulate`: schedules without a violation, against the model and beside the real server, and
+//! every deliberate fault caught. `CLAVIGER_SCHEDULES`, `CLAVIGER_REAL_SCHEDULES`: how many.
 
 #![expect(clippy::disallowed_macros, reason = "figures belong into the test's output")]
 
 use anyhow::{Result, ensure};
 use testkit::poll::Poll;
-use testkit::sim::{Fault, Options, Watch, catch, replay, run};
+use testkit::sim::{Fault, Options, Summary, Watch, Way, catch, replay, run};
 
 /// `./test` goes on after this time, however slow the machine is.
-struct Limit(Poll);
+struct Limit(Poll, f64);
 
 impl Watch for Limit {
     fn progress(&self, _: u64) -> bool {
-        self.0.seconds() < 25.0
+        self.0.seconds() < self.1
     }
 }
 
@@ -21,6 +21,7 @@ fn options(count: u64, fault: Option<Fault>) -> Options {
         from: 0,
         count,
         threads: 2,
+        way: Way::Model,
         fault,
     }
 }
@@ -28,7 +29,21 @@ fn options(count: u64, fault: Option<Fault>) -> Options {
 #[test]
 fn no_schedule_breaks_a_promise() -> Result<()> {
     let count = std::env::var("CLAVIGER_SCHEDULES").map_or(Ok(4_000), |text| text.parse())?;
-    let summary = run(&options(count, None), &Limit(Poll::until_minutes(60)));
+    let summary = run(&options(count, None), &Limit(Poll::until_minutes(60), 25.0));
+    nothing_is_broken(&summary, 100)
+}
+
+#[test]
+fn no_schedule_breaks_a_promise_beside_the_real_server() -> Result<()> {
+    let count = std::env::var("CLAVIGER_REAL_SCHEDULES").map_or(Ok(256), |text| text.parse())?;
+    let real = Options {
+        way: Way::Real,
+        ..options(count, None)
+    };
+    nothing_is_broken(&run(&real, &Limit(Poll::until_minutes(60), 20.0)), 20)
+}
+
+fn nothing_is_broken(summary: &Summary, fewest: u64) -> Result<()> {
     println!("{} schedules, {} steps", summary.schedules, summary.steps);
     if let Some(failure) = &summary.failure {
         println!("{}\n{}", failure.story, failure.file);
@@ -36,10 +51,10 @@ fn no_schedule_breaks_a_promise() -> Result<()> {
     ensure!(
         summary.failure.is_none(),
         "a promise is broken: {:?}",
-        summary.failure.map(|f| f.violation)
+        summary.failure.as_ref().map(|f| &f.violation)
     );
     ensure!(
-        summary.schedules > 100,
+        summary.schedules >= fewest,
         "only {} schedules in that time",
         summary.schedules
     );
@@ -58,7 +73,7 @@ fn every_deliberate_fault_is_caught() -> Result<()> {
 #[test]
 fn a_failing_schedule_is_made_small_and_replays() -> Result<()> {
     let fault = Some(Fault::EscrowLeftOut);
-    let summary = run(&options(200, fault), &Limit(Poll::until_minutes(60)));
+    let summary = run(&options(200, fault), &Limit(Poll::until_minutes(60), 25.0));
     let Some(failure) = summary.failure else {
         anyhow::bail!("the fault was not caught");
     };

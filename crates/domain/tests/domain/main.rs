@@ -8,7 +8,6 @@ mod checking;
 mod circumstances;
 mod compliance;
 mod decisions;
-mod explanations;
 mod ledger;
 mod planning;
 mod policy;

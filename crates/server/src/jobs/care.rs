@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Renewal;
+use crate::error::Result;
 use crate::services::audit::add_checkpoint;
 use crate::session::IDLE;
 use crate::state::{AppState, Shared};
@@ -36,19 +37,23 @@ pub(super) async fn time_passes(state: AppState) {
     // What an earlier run of the server left undone.
     reevaluate(&state).await;
     while !pause(&state, LOOK_EVERY).await {
-        match state.store.time_passed(state.now()).await {
-            Ok(passed) => {
-                for device in passed.devices {
-                    state.hub.wake(device);
-                }
-                if passed.everybody {
-                    state.hub.wake_everybody();
-                    reevaluate(&state).await;
-                }
-            }
-            Err(error) => tracing::warn!(%error, "beginnings and ends could not be looked at"),
+        if let Err(error) = look_at_the_time(&state).await {
+            tracing::warn!(%error, "beginnings and ends could not be looked at");
         }
     }
+}
+
+/// Looks once, and tells the devices concerned.
+pub(super) async fn look_at_the_time(state: &Shared) -> store::Result<()> {
+    let passed = state.store.time_passed(state.now()).await?;
+    for device in passed.devices {
+        state.hub.wake(device);
+    }
+    if passed.everybody {
+        state.hub.wake_everybody();
+        reevaluate(state).await;
+    }
+    Ok(())
 }
 
 async fn reevaluate(state: &Shared) {
@@ -65,9 +70,14 @@ pub(super) async fn sign(state: AppState) {
 }
 
 async fn sign_now(state: &Shared) {
-    if let Err(error) = add_checkpoint(&*state.store, state.keys.audit_key(), state.now()).await {
+    if let Err(error) = sign_once(state).await {
         tracing::warn!(%error, "the audit could not be signed");
     }
+}
+
+pub(super) async fn sign_once(state: &Shared) -> Result<()> {
+    add_checkpoint(&*state.store, state.keys.audit_key(), state.now()).await?;
+    Ok(())
 }
 
 /// Once an hour.

@@ -10,10 +10,13 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::error::Result;
 use crate::metrics;
 use crate::state::AppState;
 use crate::stream::{self, Stream};
 use crate::tls::CurrentCertificate;
+
+pub(crate) use proof::record as record_proof;
 
 /// The own certificate, to be renewed.
 pub(crate) struct Renewal {
@@ -47,4 +50,11 @@ pub(crate) fn start(
 /// What is left to do when all requests are answered and all jobs have ended.
 pub(crate) async fn finish(state: &AppState) {
     care::last(state).await;
+}
+
+/// One round of regular care.
+pub(crate) async fn tend(state: &AppState) -> Result<()> {
+    state.store.flush().await?;
+    care::look_at_the_time(state).await?;
+    care::sign_once(state).await
 }

@@ -66,7 +66,13 @@ async fn batch(state: &AppState) -> Result<usize> {
     result
 }
 
-async fn record(state: &AppState, name: KeyName, version: u32, outcome: std::result::Result<(), String>) -> Result<()> {
+/// Records the outcome of a proof, and wakes a device that must not count on its key any more.
+pub(crate) async fn record(
+    state: &AppState,
+    name: KeyName,
+    version: u32,
+    outcome: std::result::Result<(), String>,
+) -> Result<()> {
     let (proof, action, reason) = match outcome {
         Ok(()) => (ProofState::Proven, "key.proven", None),
         Err(reason) => (ProofState::Failed, "key.proof_failed", Some(reason)),

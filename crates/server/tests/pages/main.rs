@@ -10,7 +10,6 @@ mod browser;
 mod forged;
 mod looks;
 mod policies;
-mod previews;
 mod recovery;
 mod roles;
 mod sign_in;

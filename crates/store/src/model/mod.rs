@@ -7,7 +7,6 @@ mod key;
 mod page;
 mod policy;
 mod request;
-mod stored;
 mod summary;
 mod targeting;
 mod token;
@@ -28,7 +27,6 @@ pub use key::{
 pub use page::{Direction, Page, Paging};
 pub use policy::{NewPolicy, PolicyVersion};
 pub use request::{DeviceRequest, NewRequest, RequestKind};
-pub use stored::StoredInventory;
 pub use summary::{KeyTally, Summary};
 pub use targeting::{
     BUILT_IN, Content, DecisionRecord, Document, ExemptionId, ExemptionQuery, ExemptionRecord, Item, ItemKind, Marks,

@@ -38,6 +38,7 @@ impl World {
         agent.generation += 1;
         agent.lives = None;
         agent.memory = super::device::Memory::default();
+        agent.sequence.starts_again();
         let pause = 1 + self.chance(8);
         self.push_in(pause, Item::AgentStarts(device));
     }
@@ -64,12 +65,12 @@ impl World {
             }
             Some(_) => {
                 let seen = Rc::new(self.devices[device].observe());
-                self.check_in(device, seen, 0, false);
+                self.check_in(device, seen, 0, false, 0);
             }
         }
     }
 
-    fn check_in(&mut self, device: usize, seen: Rc<Inventory>, round: u8, asked: bool) {
+    fn check_in(&mut self, device: usize, seen: Rc<Inventory>, round: u8, asked: bool, overtaken: u8) {
         let withheld = self.fault == Some(Fault::InventoryWithheld);
         let agent = &mut self.devices[device].agent;
         let Some(identity) = agent.identity else { return };
@@ -82,6 +83,7 @@ impl World {
         let with_inventory = asked || is_new || memory.report_asked;
         let body = Body::CheckIn {
             identity,
+            sequence: agent.sequence.next(),
             seen: Rc::clone(&seen),
             with_inventory,
             policy: memory.policy,
@@ -93,6 +95,7 @@ impl World {
             seen,
             round,
             with_inventory,
+            overtaken,
         };
         self.send(device, body, wants);
     }
@@ -156,8 +159,10 @@ impl World {
                     seen,
                     round,
                     with_inventory,
+                    overtaken,
                 },
                 Reply::CheckIn {
+                    sequence,
                     send_inventory,
                     policy,
                     in_force,
@@ -169,11 +174,19 @@ impl World {
                 },
             ) => {
                 self.keep_policy(device, policy, in_force);
+                if self.devices[device].agent.sequence.raise(sequence) {
+                    // Nothing was stored: the server has higher numbers, from before the agent's state was restored.
+                    match overtaken {
+                        0 | 1 => self.check_in(device, seen, round, with_inventory, overtaken + 1),
+                        _ => self.cycle_fails(device),
+                    }
+                    return;
+                }
                 if send_inventory {
                     if with_inventory || self.fault == Some(Fault::InventoryWithheld) && round > 0 {
                         self.cycle_fails(device);
                     } else {
-                        self.check_in(device, seen, round, true);
+                        self.check_in(device, seen, round, true, overtaken);
                     }
                     return;
                 }
@@ -355,7 +368,7 @@ impl World {
         if round + 1 >= MAX_ROUNDS {
             self.cycle_fails(device);
         } else {
-            self.check_in(device, seen, round + 1, false);
+            self.check_in(device, seen, round + 1, false, 0);
         }
     }
 

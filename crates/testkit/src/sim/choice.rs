@@ -14,6 +14,25 @@ impl PolicyChoice {
     /// Bits that mean something.
     pub(super) const BITS: u32 = 26;
 
+    /// The one number among those that mean the same policy.
+    pub(super) fn plainly(self) -> Self {
+        let mut bits = self.0 & ((1 << Self::BITS) - 1);
+        let mut same = |at: u32, width: u32, but: &[u32]| {
+            let mask = ((1 << width) - 1) << at;
+            if !but.contains(&((bits & mask) >> at)) {
+                bits &= !mask;
+            }
+        };
+        for at in [0, 2, 4, 9, 11] {
+            same(at, 2, &[2, 3]);
+        }
+        same(13, 3, &[7]);
+        same(16, 3, &[7]);
+        same(21, 2, &[3]);
+        same(23, 2, &[3]);
+        Self(bits)
+    }
+
     pub(super) fn policy(self) -> Policy {
         let field = |at: u32, width: u32| (self.0 >> at) & ((1 << width) - 1);
         let encryption = |at| match field(at, 2) {

@@ -25,9 +25,6 @@ pub(super) struct Device {
     /// Minutes that its clock is ahead.
     pub(super) clock: i64,
     /// Its battery is nearly empty.
-    /// A request of it may be served after a later one, or somebody else changed its passwords: the server may learn in
-    /// another order than things happened.
-    pub(super) overtaken: bool,
     pub(super) battery_low: bool,
     /// A restart waits to be done.
     pub(super) restart_pending: bool,
@@ -53,12 +50,46 @@ pub(super) struct Agent {
     pub(super) phase: Phase,
     pub(super) identity: Option<DeviceId>,
     pub(super) memory: Memory,
+    pub(super) sequence: Sequence,
     /// Changes of volumes before it dies.
     pub(super) lives: Option<u32>,
     /// Failed cycles since the last good one.
     pub(super) failures: u32,
     /// The last cycle came to its end.
     pub(super) settled: bool,
+}
+
+/// The numbers of its check-ins, as `agent::sequence` has them.
+#[derive(Default)]
+pub(super) struct Sequence {
+    last: u64,
+    /// What is in its file: it goes on from there when it starts.
+    reserved: u64,
+}
+
+impl Sequence {
+    pub(super) fn next(&mut self) -> u64 {
+        self.last += 1;
+        if self.last > self.reserved {
+            self.reserved = self.last + 63;
+        }
+        self.last
+    }
+
+    pub(super) fn raise(&mut self, taken: u64) -> bool {
+        let higher = taken > self.last;
+        self.last = self.last.max(taken);
+        higher
+    }
+
+    pub(super) fn starts_again(&mut self) {
+        self.last = self.reserved;
+    }
+
+    /// The file is an older one.
+    pub(super) fn restore_older(&mut self) {
+        self.reserved /= 2;
+    }
 }
 
 #[derive(Default)]
@@ -86,6 +117,8 @@ pub(super) enum Wants {
         seen: Rc<Inventory>,
         round: u8,
         with_inventory: bool,
+        /// Times that the server took others for newer.
+        overtaken: u8,
     },
     Escrow {
         acting: Acting,

@@ -64,6 +64,10 @@ pub(super) enum Event {
     AgentWiped {
         device: u8,
     },
+    /// The agent's directory is restored from an older copy; its identity is the same.
+    AgentRestored {
+        device: u8,
+    },
     /// The agent wakes now.
     Wake {
         device: u8,
@@ -178,6 +182,16 @@ pub(super) enum Event {
         volume: u8,
         to: u8,
     },
+    /// Somebody keeps an image of a drive, bit by bit.
+    Imaged {
+        device: u8,
+        volume: u8,
+    },
+    /// The drive is written back from its image, with the protectors that it had then.
+    PutBack {
+        device: u8,
+        volume: u8,
+    },
     Renamed {
         device: u8,
     },
@@ -258,6 +272,7 @@ impl Event {
             Self::AgentDies { .. } => "agent dies",
             Self::AgentDiesInside { .. } => "agent dies inside a step",
             Self::AgentWiped { .. } => "agent wiped",
+            Self::AgentRestored { .. } => "agent restored",
             Self::Wake { .. } => "agent wakes",
             Self::Offline { .. } => "device offline",
             Self::RequestLost { .. } => "request lost",
@@ -285,6 +300,8 @@ impl Event {
             Self::Reimaged { .. } => "re-imaged",
             Self::Cloned { .. } => "disk cloned",
             Self::Moved { .. } => "drive moved",
+            Self::Imaged { .. } => "drive imaged",
+            Self::PutBack { .. } => "drive written back",
             Self::Renamed { .. } => "device renamed",
             Self::Hardware { .. } => "hardware id clashes",
             Self::SignsIn { .. } => "user signs in",

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use domain::ids::VolumeId;
+use domain::ids::{DeviceId, VolumeId};
 use domain::ledger::ProofState;
 use domain::volume::{ConversionStatus, EncryptionMethod, ProtectorType, VolumeKind};
+use store::model::KeyName;
 
 use super::choice::Chip;
-use super::device::{Agent, Device, Memory, NetworkFault, Phase};
+use super::device::{Agent, Device, Memory, NetworkFault, Phase, Sequence};
 use super::event::{Event, Start, VolumeStart};
 use super::provider::protector_uuid;
+use super::real::Call;
 use super::state::Job;
 use super::store::{Crash, Mishap};
 use super::volume::{Protector, Volume};
@@ -40,17 +42,14 @@ impl World {
             Event::ProofFails { key } => self.proof_fails(*key),
             Event::Policy { policy } => {
                 if self.server_up && policy.policy().validate().is_ok() {
-                    let to = To::Person {
-                        actor: "user:admin",
-                        person: None,
-                    };
-                    self.submit(Job::Policy(*policy), to);
+                    let policy = policy.plainly();
+                    let stop = self.call(|| Call::Policy(policy));
+                    self.submit(Job::Policy(policy), To::Nobody, stop);
                 }
             }
             Event::Exempt { person, exempt } => {
                 if self.server_up {
-                    let (person, exempt) = (person % 4, *exempt);
-                    self.submit(Job::Exempt { person, exempt }, To::Nobody);
+                    self.exempt(person % 4, *exempt);
                 }
             }
             Event::Rotate { device, volume } => {
@@ -80,6 +79,7 @@ impl World {
             Event::AgentDies { device }
             | Event::AgentDiesInside { device, .. }
             | Event::AgentWiped { device }
+            | Event::AgentRestored { device }
             | Event::Wake { device }
             | Event::Offline { device, .. }
             | Event::RequestLost { device }
@@ -100,6 +100,8 @@ impl World {
             | Event::Unlock { device }
             | Event::Suspend { device, .. }
             | Event::Pause { device, .. }
+            | Event::Imaged { device, .. }
+            | Event::PutBack { device, .. }
             | Event::StrangerAdds { device, .. }
             | Event::StrangerDeletes { device, .. }
             | Event::StrangerDeletesAll { device, .. }
@@ -118,6 +120,11 @@ impl World {
             Event::AgentDiesInside { changes, .. } => device.agent.lives = Some(u32::from(*changes)),
             Event::AgentWiped { .. } => {
                 device.agent.identity = None;
+                device.agent.sequence = Sequence::default();
+                self.agent_dies(at);
+            }
+            Event::AgentRestored { .. } => {
+                device.agent.sequence.restore_older();
                 self.agent_dies(at);
             }
             Event::Wake { .. } => {
@@ -127,14 +134,8 @@ impl World {
             Event::Offline { minutes, .. } => device.offline_until = now + u32::from(*minutes),
             Event::RequestLost { .. } => device.network.push_back(NetworkFault::RequestLost),
             Event::AnswerLost { .. } => device.network.push_back(NetworkFault::AnswerLost),
-            Event::RequestLate { minutes, .. } => {
-                device.overtaken = true;
-                device.network.push_back(NetworkFault::Late(*minutes));
-            }
-            Event::RequestDoubled { minutes, .. } => {
-                device.overtaken = true;
-                device.network.push_back(NetworkFault::Doubled(*minutes));
-            }
+            Event::RequestLate { minutes, .. } => device.network.push_back(NetworkFault::Late(*minutes)),
+            Event::RequestDoubled { minutes, .. } => device.network.push_back(NetworkFault::Doubled(*minutes)),
             Event::ClockJumps { minutes, .. } => device.clock += i64::from(*minutes),
             Event::Chip { chip, .. } => device.chip = *chip,
             Event::Reimaged { .. } => self.reimage(at),
@@ -164,6 +165,20 @@ impl World {
                     volume.pause();
                 }
             }
+            Event::Imaged { volume, .. } => {
+                if let Some(volume) = device.volume(*volume) {
+                    let image = Volume {
+                        image: None,
+                        ..volume.clone()
+                    };
+                    volume.image = Some(Box::new(image));
+                }
+            }
+            Event::PutBack { volume, .. } => {
+                if let Some(volume) = device.volume(*volume) {
+                    volume.put_back();
+                }
+            }
             Event::StrangerAdds { volume, .. } => {
                 let volume = *volume;
                 let protector = self.draw_protector(ProtectorType::RecoveryPassword);
@@ -172,7 +187,6 @@ impl World {
                 }
             }
             Event::StrangerDeletes { volume, which, .. } => {
-                device.overtaken = true;
                 if let Some(volume) = device.volume(*volume) {
                     let ids: Vec<_> = volume.recovery_passwords().map(|p| p.id).collect();
                     if let Some(n) = usize::from(*which).checked_rem(ids.len()) {
@@ -181,7 +195,6 @@ impl World {
                 }
             }
             Event::StrangerDeletesAll { volume, .. } => {
-                device.overtaken = true;
                 if let Some(volume) = device.volume(*volume) {
                     let ids: Vec<_> = volume.recovery_passwords().map(|p| p.id).collect();
                     for id in ids {
@@ -221,7 +234,6 @@ impl World {
             people: BTreeSet::from([u8::try_from(at % 4).unwrap_or(0), hardware % 4]),
             pin: false,
             clock: 0,
-            overtaken: false,
             battery_low: false,
             restart_pending: false,
             offline_until: 0,
@@ -296,6 +308,7 @@ impl World {
             }
         }
         device.agent.identity = None;
+        device.agent.sequence = Sequence::default();
         self.agent_dies(at);
     }
 
@@ -324,13 +337,12 @@ impl World {
         volume.locked = volume.is_encrypted() && volume.suspended.is_none();
         volume.suspended = volume.suspended.map(|_| 0);
         volume.home = usize::MAX;
-        self.devices[to].overtaken = true;
         self.devices[to].volumes.push(volume);
     }
 
     fn set_retired(&mut self, device: u8, retired: bool) {
         if let Some(device) = self.identity_of(device).filter(|_| self.server_up) {
-            self.submit(Job::Retire { device, retired }, To::Nobody);
+            self.retire(device, retired);
         }
     }
 
@@ -340,39 +352,40 @@ impl World {
         if !self.server_up {
             return;
         }
-        let mut jobs = Vec::new();
+        let mut unproven = Vec::new();
         for key in &self.store.state.keys {
             let newest = key.versions.len().saturating_sub(1);
             if let Some(version) = key.versions.get(newest)
                 && version.proof == ProofState::NotProven
             {
-                jobs.push(Job::Proof {
-                    name: key.name,
-                    version: newest,
-                    proof: ProofState::Proven,
-                });
+                unproven.push((key.name, newest));
             }
         }
-        for job in jobs {
-            self.submit(job, To::Nobody);
+        for (name, version) in unproven {
+            self.record_proof(name, version, ProofState::Proven);
         }
+    }
+
+    fn record_proof(&mut self, name: KeyName, version: usize, proof: ProofState) {
+        let stop = self.call(|| Call::Proof(name, version, proof));
+        self.submit(Job::Proof { name, version, proof }, To::Nobody, stop);
+    }
+
+    fn retire(&mut self, device: DeviceId, retired: bool) {
+        let stop = self.call(|| Call::Retire(device, retired));
+        self.submit(Job::Retire { device, retired }, To::Nobody, stop);
     }
 
     /// What is stored is found not to open the volume: it was damaged on its way, say.
     fn proof_fails(&mut self, n: u8) {
-        self.devices.iter_mut().for_each(|d| d.overtaken = true);
         let count = self.store.state.keys.len();
         let Some(at) = usize::from(n).checked_rem(count) else {
             return;
         };
         let key = &self.store.state.keys[at];
-        let job = Job::Proof {
-            name: key.name,
-            version: key.versions.len().saturating_sub(1),
-            proof: ProofState::Failed,
-        };
+        let (name, version) = (key.name, key.versions.len().saturating_sub(1));
         if self.server_up {
-            self.submit(job, To::Nobody);
+            self.record_proof(name, version, ProofState::Failed);
         }
     }
 
@@ -400,13 +413,7 @@ impl World {
                 && self.server_up
                 && self.store.state.device(id).is_some_and(|d| d.retired)
             {
-                self.submit(
-                    Job::Retire {
-                        device: id,
-                        retired: false,
-                    },
-                    To::Nobody,
-                );
+                self.retire(id, false);
             }
             // A server that lost the device's record tells it to enrol again.
             if let Some(id) = self.devices[at].agent.identity

@@ -56,9 +56,11 @@ faults! {
     DisclosureNotMarked: "server: a told password stays live",
     ExposedElsewhereForgotten: "server: a told password stays live on another device's record",
     ToldElsewhereForgotten: "server: a told password that another device escrows later is live there",
+    OvertakenStored: "server: a check-in that was overtaken is stored",
     ReturnsAsLive: "ledger: a told password that comes back is live",
     SupersededWhenUnseen: "ledger: a password that a locked volume does not list counts as replaced",
     SupersededNeverNoted: "ledger: a replaced password stays in use",
+    VanishedStays: "ledger: a password that vanished before its replacement was stored stays in use",
     CloneOverwrites: "ledger: a cloned disk's escrow overwrites the other device's record",
     EscrowOverwritesVersion: "ledger: a second escrow of a protector overwrites the first",
     ReimageForgetsKeys: "ledger: the keys of a re-imaged device are forgotten",
@@ -71,6 +73,20 @@ faults! {
     StartsWithoutSync: "store: after a kill, what is found is not synced",
     ReplicaNotWaitedFor: "store: answered before the synchronous replica has it",
     TornCommitAccepted: "store: a torn transaction is taken over without its audit record",
+    // Put in behind the real server
+    RealEscrowSwallowed: "real server: an escrow is acknowledged and not stored",
+    RealFailureTaken: "real server: an escrow whose write failed is acknowledged",
+    RealToldUnrecorded: "real server: a key is told without the record of it",
+    RealAuditRewritten: "real server: the record of a disclosure is changed afterwards",
+    RealStaleInventory: "real server: an older inventory overwrites a newer one",
+    RealDoneForgotten: "real server: what a device says to be done stays open",
+    RealOvertakenStored: "real server: a check-in that was overtaken is stored",
+    RealRetiredServed: "real server: a retired device is served",
+    RealDisclosureHidden: "real server: a device is not told that its password was told",
+    RealPolicyStays: "real server: a new policy is answered with \"unchanged\"",
+    RealExemptionsWithheld: "real server: a device is not told of exemptions",
+    RealOthersKeysTold: "real server: self-service tells keys of others' devices",
+    RealRestartsOlder: "real server: a restart finds the store as it was one commit before",
 }
 
 impl Fault {
@@ -86,6 +102,11 @@ impl Fault {
                 | Self::EscrowLeftOut
                 | Self::FailureIgnored
         )
+    }
+
+    /// It is a fault of the real server.
+    pub(super) fn is_of_the_real_path(self) -> bool {
+        self >= Self::RealEscrowSwallowed
     }
 
     /// The planner's output is changed, and the plan checker not asked.

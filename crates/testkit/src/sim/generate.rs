@@ -56,7 +56,7 @@ fn policy(rng: &mut ChaCha8Rng) -> PolicyChoice {
             // The usual one: all drives must be encrypted.
             bits &= !0b11_1111;
         }
-        let policy = PolicyChoice(bits);
+        let policy = PolicyChoice(bits).plainly();
         if policy.policy().validate().is_ok() {
             return policy;
         }
@@ -113,7 +113,7 @@ fn event(rng: &mut ChaCha8Rng) -> Event {
     let minutes = rng.random_range(1..60);
     let n: u8 = rng.random_range(0..16);
     let yes = rng.random_bool(0.5);
-    match rng.random_range(0..82) {
+    match rng.random_range(0..90) {
         0..4 => Event::AgentDies { device },
         4..10 => Event::AgentDiesInside { device, changes: n % 5 },
         10 | 11 => Event::AgentWiped { device },
@@ -170,6 +170,9 @@ fn event(rng: &mut ChaCha8Rng) -> Event {
         },
         63 => Event::SignsIn { device, person: n % 4 },
         64 => Event::SignsOut { device, person: n % 4 },
+        82 => Event::AgentRestored { device },
+        83..86 => Event::Imaged { device, volume },
+        86..90 => Event::PutBack { device, volume },
         65 | 78..82 => Event::Exempt {
             person: n % 4,
             exempt: yes,

@@ -6,6 +6,7 @@
 //! event the promises P1 to P6 are held against the world (`promises`); after every schedule everything has converged.
 
 mod agent;
+mod beside;
 mod choice;
 mod device;
 mod event;
@@ -15,6 +16,7 @@ mod generate;
 mod play;
 mod promises;
 mod provider;
+mod real;
 mod run;
 mod server;
 mod shrink;
@@ -26,4 +28,4 @@ mod wrong_plans;
 
 pub use faults::Fault;
 pub use promises::Violation;
-pub use run::{Caught, Failure, Options, Summary, Watch, catch, fault, replay, run};
+pub use run::{Caught, Failure, Options, Summary, Watch, Way, catch, fault, replay, run};

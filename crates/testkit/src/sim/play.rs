@@ -13,6 +13,7 @@ use super::event::Timed;
 use super::faults::Fault;
 use super::generate::{HORIZON, Schedule};
 use super::promises::Violation;
+use super::run::Way;
 use super::world::World;
 
 /// How it ended.
@@ -27,10 +28,13 @@ pub(super) struct Played {
 const QUIET: u32 = 9;
 const ROUND: u32 = 90;
 
-pub(super) fn play(schedule: &Schedule, fault: Option<Fault>, traced: bool) -> Played {
+pub(super) fn play(schedule: &Schedule, way: Way, fault: Option<Fault>, traced: bool) -> Played {
     let events: Rc<[Timed]> = schedule.events.clone().into();
     let mut world = World::new(schedule.seed, schedule.policy, schedule.replica, &events, fault);
     world.trace = traced.then(Vec::new);
+    if way == Way::Real || fault.is_some_and(Fault::is_of_the_real_path) {
+        world.take_the_real_server(schedule.seed);
+    }
     world.run(HORIZON);
     world.quiet = true;
     for round in 1..=QUIET {
@@ -44,6 +48,7 @@ pub(super) fn play(schedule: &Schedule, fault: Option<Fault>, traced: bool) -> P
     }
     if world.violation.is_none() {
         world.p4_the_chain_is_whole();
+        world.real_chain_is_whole();
         world.everything_converged();
     }
     Played {
@@ -85,7 +90,7 @@ impl World {
         let policy = choice.policy();
         let ledger = self.store.state.ledger(id);
         let situation = Situation {
-            exemptions: self.store.state.exemptions_of(&inventory.users),
+            exemptions: self.store.state.exemptions_of(id),
             ..self.situation(at)
         };
         let planned = plan(&policy, &inventory, &ledger, &situation);

@@ -58,7 +58,9 @@ impl Cause {
             Event::StrangerDeletes { .. } | Event::StrangerDeletesAll { .. } | Event::StrangerDecrypts { .. } => {
                 Self::Stranger
             }
-            Event::Reimaged { .. } | Event::Cloned { .. } | Event::Moved { .. } => Self::Stranger,
+            Event::Reimaged { .. } | Event::Cloned { .. } | Event::Moved { .. } | Event::PutBack { .. } => {
+                Self::Stranger
+            }
             Event::FailOver { .. } if replica == Replica::Asynchronous => Self::StaleReplica,
             Event::ProofFails { .. } | Event::Prove => Self::FailedProof,
             _ => Self::Other,
@@ -255,6 +257,7 @@ impl World {
             self.went_stale = true;
             self.lost.extend(gone.map(|(name, _)| (name.volume, name.protector)));
             self.acknowledged.retain(|(name, secret)| survives(name, *secret));
+            self.reported.clear();
             self.told.retain(|told| told.place < told_of);
             self.remembered.retain(|(name, _)| state.key(*name).is_some());
             for (name, versions) in &mut self.remembered {
@@ -309,15 +312,12 @@ impl World {
             place: self.store.len(),
         });
         if self.fault == Some(Fault::AuditAfterAnswer) {
-            let action = "key.disclosed";
-            self.submit(
-                Job::Note {
-                    name,
-                    actor: by,
-                    action,
-                },
-                To::Nobody,
-            );
+            let job = Job::Note {
+                actor: by,
+                action: "key.disclosed",
+                subject: subject_of(name),
+            };
+            self.submit(job, To::Nobody, None);
         }
     }
 
@@ -402,13 +402,11 @@ impl World {
             own.any(|w| w.id == v && w.carries(p))
         };
         let twins = |v: VolumeId| self.devices[device].volumes.iter().filter(|w| w.id == v).count() > 1;
-        // An old inventory that is served after a newer one is put right by the next that lists the volume.
-        let current = !self.devices[device].overtaken && self.is_current(device, seen);
+        let current = self.is_current(device, seen);
         let wrong = ledger
             .0
             .iter()
             .find(|e| e.state == KeyState::Superseded && carried(e.volume, e.protector) && !twins(e.volume) && current);
-        // What a stranger deletes is concluded from the next inventory after the new password is stored, not before.
         let replaced = ledger.0.iter().find(|e| {
             let mut reports = seen.volumes.iter().filter(|v| v.volume == Some(e.volume));
             let report = reports.next().filter(|v| v.is_readable() && reports.next().is_none());
@@ -416,7 +414,7 @@ impl World {
                 let carries = |p| v.recovery_passwords().any(|q| q == p);
                 !carries(e.protector) && v.recovery_passwords().any(|p| ledger.holds(e.volume, p))
             });
-            e.state != KeyState::Superseded && gone && !self.devices[device].overtaken && !self.went_stale
+            e.state != KeyState::Superseded && gone && !self.went_stale
         });
         if let Some(entry) = replaced {
             let words = format!(
@@ -462,7 +460,7 @@ impl World {
     }
 
     /// **P6 nothing is forgotten.** Every record that was ever visible is there, under its device, with as many versions as
-    /// it ever had.
+    /// it ever had; and what a device reported does not go back to what it reported before.
     fn p6_nothing_is_forgotten(&mut self) {
         let state = &self.store.state;
         let gone = self.remembered.iter().find(|(name, versions)| {
@@ -472,6 +470,19 @@ impl World {
         });
         if let Some((name, _)) = gone {
             let words = format!("the record of {} is gone or has lost a version", name.protector.short());
+            self.fail("P6 nothing is forgotten", words);
+            return;
+        }
+        let mut older = None;
+        for device in &state.devices {
+            match self.reported.iter_mut().find(|(id, _)| *id == device.id) {
+                Some((_, newest)) if device.inventory_of < *newest => older = Some(device.id),
+                Some((_, newest)) => *newest = device.inventory_of,
+                None => self.reported.push((device.id, device.inventory_of)),
+            }
+        }
+        if let Some(id) = older {
+            let words = format!("an older inventory of device {id} took the place of a newer one");
             self.fail("P6 nothing is forgotten", words);
             return;
         }

@@ -25,8 +25,20 @@ pub struct Options {
     pub count: u64,
     /// Threads.
     pub threads: usize,
+    /// What stands for the server.
+    pub way: Way,
     /// A deliberate fault, to see it caught.
     pub fault: Option<Fault>,
+}
+
+/// What stands for the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// A model of its handlers and its store.
+    #[default]
+    Model,
+    /// The real server and its SQLite store, beside the model; so it is always for faults of the real server.
+    Real,
 }
 
 /// What was played.
@@ -64,10 +76,16 @@ pub trait Watch: Sync {
 }
 
 /// Schedules that a thread takes at once.
-const CHUNK: u64 = 64;
+fn at_once(options: &Options) -> u64 {
+    match options.way {
+        Way::Model => 64,
+        Way::Real => 4,
+    }
+}
 
 /// Plays schedules until all are done, one fails, or `watch` says to stop.
 pub fn run(options: &Options, watch: &dyn Watch) -> Summary {
+    let at_once = at_once(options);
     let next = AtomicU64::new(options.from);
     let stop = AtomicBool::new(false);
     let end = options.from.saturating_add(options.count);
@@ -76,11 +94,11 @@ pub fn run(options: &Options, watch: &dyn Watch) -> Summary {
         for _ in 0..options.threads.max(1) {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
-                    let first = next.fetch_add(CHUNK, Ordering::Relaxed);
+                    let first = next.fetch_add(at_once, Ordering::Relaxed);
                     if first >= end {
                         break;
                     }
-                    let part = chunk(first, end.min(first + CHUNK), options.fault);
+                    let part = chunk(first, end.min(first + at_once), options);
                     let failed = part.failure.is_some();
                     let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
                     total.add(part);
@@ -94,16 +112,16 @@ pub fn run(options: &Options, watch: &dyn Watch) -> Summary {
     let mut total = total.into_inner().unwrap_or_else(PoisonError::into_inner);
     total.next = next.into_inner().min(end);
     if let Some(failure) = &mut total.failure {
-        *failure = explain(&schedule(failure.seed), options.fault, failure.violation.clone());
+        *failure = explain(&schedule(failure.seed), options, failure.violation.clone());
     }
     total
 }
 
-fn chunk(from: u64, to: u64, fault: Option<Fault>) -> Summary {
+fn chunk(from: u64, to: u64, options: &Options) -> Summary {
     let mut summary = Summary::default();
     for seed in from..to {
         let schedule = schedule(seed);
-        let played = play(&schedule, fault, false);
+        let played = play(&schedule, options.way, options.fault, false);
         summary.schedules += 1;
         summary.steps += played.steps;
         for timed in &schedule.events {
@@ -138,13 +156,14 @@ impl Summary {
     }
 }
 
-fn explain(schedule: &Schedule, fault: Option<Fault>, violation: Violation) -> Failure {
-    let small = shrink(schedule, fault);
-    let played = play(&small, fault, true);
+fn explain(schedule: &Schedule, options: &Options, violation: Violation) -> Failure {
+    let (way, fault) = (options.way, options.fault);
+    let small = shrink(schedule, way, fault);
+    let played = play(&small, way, fault, true);
     Failure {
         seed: schedule.seed,
         violation: played.violation.unwrap_or(violation),
-        file: write(&small, fault),
+        file: write(&small, way, fault),
         story: tell(&small, &played.trace),
     }
 }
@@ -168,15 +187,18 @@ struct Head {
     seed: u64,
     policy: PolicyChoice,
     synchronous_replica: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    real: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fault: Option<String>,
 }
 
-fn write(schedule: &Schedule, fault: Option<Fault>) -> String {
+fn write(schedule: &Schedule, way: Way, fault: Option<Fault>) -> String {
     let head = Head {
         seed: schedule.seed,
         policy: schedule.policy,
         synchronous_replica: schedule.replica == Replica::Synchronous,
+        real: way == Way::Real,
         fault: fault.map(|fault| format!("{fault:?}")),
     };
     let mut text = serde_json::to_string(&head).unwrap_or_default();
@@ -202,7 +224,7 @@ pub fn replay(text: &str) -> Result<(String, Option<Violation>)> {
     let fault = head.fault.as_deref().map(fault).transpose()?;
     let schedule = Schedule {
         seed: head.seed,
-        policy: head.policy,
+        policy: head.policy.plainly(),
         replica: if head.synchronous_replica {
             Replica::Synchronous
         } else {
@@ -210,7 +232,8 @@ pub fn replay(text: &str) -> Result<(String, Option<Violation>)> {
         },
         events,
     };
-    let played = play(&schedule, fault, true);
+    let way = if head.real { Way::Real } else { Way::Model };
+    let played = play(&schedule, way, fault, true);
     Ok((tell(&schedule, &played.trace), played.violation))
 }
 
@@ -250,7 +273,7 @@ pub fn catch(fault: Fault, attempts: u64, most: u64) -> Result<Caught> {
         let first = attempt << 32;
         let mut caught = None;
         for n in 0..most {
-            if let Some(violation) = play(&schedule(first + n), Some(fault), false).violation {
+            if let Some(violation) = play(&schedule(first + n), Way::Model, Some(fault), false).violation {
                 caught = Some((n + 1, violation.promise));
                 break;
             }

@@ -1,33 +1,40 @@
 //! The server: what it does with a message, and what it says after the commit. The order (look, write, look again,
-//! answer) is that of `server::device_api`.
+//! answer) is that of `server::device_api`. Beside the real server (`real`) each of these steps is compared with the real
+//! one, and devices hear the real answers.
 
 use std::rc::Rc;
 
 use domain::access::{Role, may_recover};
 use domain::ids::{DeviceId, RequestId};
 use domain::plan::RotateRequest;
-use store::model::KeyName;
+use store::model::{KeyName, subject};
 use uuid::Uuid;
 
 use super::device::person;
 use super::faults::Fault;
-use super::state::{Answer, Job};
-use super::store::{Answers, Crash, Replica};
-use super::world::{Body, Item, Reply, Request, To, World};
+use super::real::{Call, Stop, What};
+use super::state::{Answer, Job, subject_of};
+use super::store::{Answers, Crash, Replica, Work};
+use super::world::{Body, CheckingIn, Item, Reply, Request, To, World};
 
 impl World {
     pub(super) fn serve(&mut self, request: &Rc<Request>) {
         if !self.server_up {
             return;
         }
+        let stop = self.call(|| Call::Message(Rc::clone(request)));
         match &request.body {
             Body::Enrol { hardware } => {
                 self.named += 1;
+                let device = match &stop {
+                    Some(Stop::Waits(_, What::Enrol(id))) => *id,
+                    _ => DeviceId(Uuid::from_u64_pair(0xD, self.named)),
+                };
                 let job = Job::Enrol {
-                    device: DeviceId(Uuid::from_u64_pair(0xD, self.named)),
+                    device,
                     hardware: hardware.clone(),
                 };
-                self.submit(job, To::Enrolment(Rc::clone(request)));
+                self.submit(job, To::Enrolment(Rc::clone(request)), stop);
             }
             Body::Escrow { name, secret, seal } => {
                 let job = Job::Escrow {
@@ -36,107 +43,135 @@ impl World {
                     seal: *seal,
                 };
                 if self.fault == Some(Fault::AnsweredBeforeCommit) {
-                    self.submit(job, To::Nobody);
-                    self.acknowledge(request);
+                    self.submit(job, To::Nobody, stop);
+                    self.acknowledge(request, None);
                 } else {
-                    self.submit(job, To::Escrow(Rc::clone(request)));
+                    self.submit(job, To::Escrow(Rc::clone(request)), stop);
                 }
             }
             Body::CheckIn {
                 identity,
+                sequence,
                 seen,
                 with_inventory,
                 blocked,
                 done,
                 ..
             } => {
-                let Some(record) = self.store.state.device(*identity).filter(|d| !d.retired) else {
-                    self.reply(request, Reply::Refused);
+                let state = &self.store.state;
+                let Some(record) = state.device(*identity).filter(|d| !d.retired) else {
+                    self.reply(request, Reply::Refused, stop);
                     return;
                 };
-                let mut jobs = Vec::new();
-                if *with_inventory && record.inventory.as_ref() != Some(seen) {
-                    jobs.push(Job::Inventory {
+                let news = state.pending(*identity).iter().any(|r| done.contains(&r.id)) || record.blocked != *blocked;
+                let overtaken = *sequence < self.store.newest(*identity) && self.fault != Some(Fault::OvertakenStored);
+                let differs = record.inventory.as_ref() != Some(seen) && !overtaken;
+                let coming = CheckingIn {
+                    request: Rc::clone(request),
+                    send_inventory: !with_inventory && differs,
+                    report: news && !overtaken,
+                };
+                self.store.gather(*identity, *sequence);
+                if *with_inventory && differs {
+                    let job = Job::Inventory {
                         device: *identity,
+                        sequence: *sequence,
                         inventory: Rc::clone(seen),
-                    });
+                    };
+                    self.submit(job, To::CheckIn(coming), stop);
+                } else {
+                    self.goes_on_checking_in(coming, stop);
                 }
-                let news = self.store.state.pending(*identity).any(|r| done.contains(&r.id));
-                if news || record.blocked != *blocked {
-                    jobs.push(Job::Report {
-                        device: *identity,
-                        blocked: blocked.clone(),
-                        done: done.clone(),
-                    });
-                }
-                let Some(last) = jobs.pop() else {
-                    self.answer_check_in(request);
-                    return;
-                };
-                for job in jobs {
-                    self.submit(job, To::Nobody);
-                }
-                self.submit(last, To::CheckIn(Rc::clone(request)));
             }
         }
     }
 
-    fn answer_check_in(&mut self, request: &Rc<Request>) {
+    /// The inventory is stored, or was known: then what else the device says, and then the answer.
+    fn goes_on_checking_in(&mut self, mut coming: CheckingIn, stop: Option<Stop>) {
+        let request = Rc::clone(&coming.request);
         let Body::CheckIn {
             identity,
-            seen,
-            with_inventory,
-            policy,
+            sequence,
+            blocked,
+            done,
             ..
         } = &request.body
         else {
             return;
         };
+        if !std::mem::take(&mut coming.report) {
+            self.answer_check_in(&coming, stop);
+            return;
+        }
+        let job = Job::Report {
+            device: *identity,
+            sequence: *sequence,
+            blocked: blocked.clone(),
+            done: done.clone(),
+        };
+        self.submit(job, To::CheckIn(coming), stop);
+    }
+
+    fn answer_check_in(&mut self, coming: &CheckingIn, stop: Option<Stop>) {
+        let request = &coming.request;
+        let Body::CheckIn { identity, policy, .. } = &request.body else {
+            return;
+        };
         let state = &self.store.state;
-        let Some(record) = state.device(*identity) else { return };
-        let send_inventory = !with_inventory && record.inventory.as_ref() != Some(seen);
+        // One that was retired meanwhile is refused at the second look.
+        if state.device(*identity).is_none_or(|d| d.retired) {
+            self.reply(request, Reply::Refused, stop);
+            return;
+        }
         let in_force = match (self.fault, policy) {
             (Some(Fault::PolicyStaysUnchanged), Some(policy)) => *policy,
-            _ => self.policy_in_memory,
+            _ => state.policy,
         };
+        let requests = state.pending(*identity);
         let reply = Reply::CheckIn {
-            send_inventory,
+            sequence: self.store.newest(*identity),
+            send_inventory: coming.send_inventory,
             policy: (*policy != Some(in_force)).then_some(in_force),
             in_force,
             ledger: state.ledger(*identity),
-            exemptions: state.exemptions_of(&seen.users),
+            exemptions: state.exemptions_of(*identity),
             now: self.server_time(),
-            requests: state.pending(*identity).map(|r| (r.id, r.rotate.clone())).collect(),
+            requests: requests.into_iter().map(|r| (r.id, r.rotate.clone())).collect(),
             as_of: state.place,
         };
-        self.reply(request, reply);
+        self.reply(request, reply, stop);
     }
 
-    fn acknowledge(&mut self, request: &Rc<Request>) {
+    fn acknowledge(&mut self, request: &Rc<Request>, stop: Option<Stop>) {
         if let Body::Escrow { name, secret, .. } = &request.body {
             self.say(|| format!("server: acknowledges {}", name.protector.short()));
             self.acknowledged.push((*name, *secret));
-            self.reply(request, Reply::Escrowed(name.volume, name.protector));
+            self.reply(request, Reply::Escrowed(name.volume, name.protector), stop);
         }
     }
 
-    fn reply(&mut self, request: &Request, reply: Reply) {
+    /// The answer of the model, or the real one, which must be the same.
+    fn reply(&mut self, request: &Request, reply: Reply, stop: Option<Stop>) {
+        let reply = self.real_reply(request, reply, stop);
         if !request.answer_lost {
             let delay = self.chance(2);
             self.push_in(delay, Item::Reply(request.device, request.id, reply));
         }
     }
 
-    pub(super) fn submit(&mut self, job: Job, to: To) {
-        if self.store.submit(job, to) {
+    /// Asks for a transaction. `stop`: where the real server stands, which must be before the same write.
+    pub(super) fn submit(&mut self, job: Job, to: To, stop: Option<Stop>) {
+        let real = self.real_write(&job, stop);
+        let at = self.server_time();
+        if self.store.submit(Work { job, at, real }, to) {
             let delay = self.chance(2);
             self.push_in(delay, Item::Write);
         }
     }
 
     pub(super) fn store_writes(&mut self) {
-        let now = self.server_time();
-        let answers = self.store.write(now);
+        let answers = self.store.write();
+        self.reflect();
         self.answer(answers);
         if self.store.is_written() {
             let delay = self.chance(2);
@@ -145,8 +180,8 @@ impl World {
     }
 
     pub(super) fn store_syncs(&mut self) {
-        let now = self.server_time();
-        let answers = self.store.sync(now);
+        let answers = self.store.sync();
+        self.reflect();
         self.answer(answers);
         if self.store.has_queue() && !self.store.is_written() {
             self.push_in(0, Item::Write);
@@ -164,38 +199,67 @@ impl World {
 
     pub(super) fn replica_catches_up(&mut self) {
         self.ship_queued = false;
-        let now = self.server_time();
-        let answers = self.store.ship(now);
+        let answers = self.store.ship();
+        self.reflect();
+        self.real_replica_catches_up();
         self.answer(answers);
     }
 
     fn answer(&mut self, answers: Answers<To>) {
-        for (to, answer) in answers {
-            match (to, answer) {
-                (To::Nobody, _) => {}
-                (To::Enrolment(request), Answer::Enrolled(id)) => self.reply(&request, Reply::Enrolled(id)),
-                (To::CheckIn(request), Answer::Done) => self.answer_check_in(&request),
-                (To::Escrow(request), Answer::Done) => self.acknowledge(&request),
-                (To::Enrolment(request) | To::CheckIn(request) | To::Escrow(request), answer) => {
+        for outcome in answers {
+            let stop = self.go_on(outcome.real);
+            match (outcome.to, outcome.answer) {
+                (To::Enrolment(request), Answer::Enrolled { device, clashes }) => {
+                    if clashes {
+                        let job = Job::Note {
+                            actor: "system",
+                            action: "device.hardware_id_clash",
+                            subject: subject(device, None, None),
+                        };
+                        self.submit(job, To::Clash(request, device), stop);
+                    } else {
+                        self.reply(&request, Reply::Enrolled(device), stop);
+                    }
+                }
+                (To::Clash(request, device), Answer::Done) => self.reply(&request, Reply::Enrolled(device), stop),
+                (To::CheckIn(coming), Answer::Done) => self.goes_on_checking_in(coming, stop),
+                (To::Escrow(request), Answer::Done) => self.acknowledge(&request, stop),
+                (
+                    To::Enrolment(request)
+                    | To::Clash(request, _)
+                    | To::CheckIn(CheckingIn { request, .. })
+                    | To::Escrow(request),
+                    answer,
+                ) => {
                     let reply = if answer == Answer::Refused {
                         Reply::Refused
                     } else {
                         Reply::Failed
                     };
-                    self.reply(&request, reply);
+                    self.reply(&request, reply, stop);
                 }
-                (To::Person { actor, person }, Answer::Disclosed { name, elsewhere, .. }) => {
+                (
+                    To::Person { actor, person },
+                    Answer::Disclosed {
+                        name,
+                        elsewhere,
+                        secret,
+                    },
+                ) => {
+                    self.real_tells(secret, stop);
                     self.tell(name, actor, person);
                     self.wake(name.device);
                     for device in elsewhere {
                         self.wake(device);
                     }
                 }
-                (To::Person { .. }, Answer::Done) => {
-                    // A policy is in the server's memory once it is durable.
-                    self.policy_in_memory = self.store.state.policy;
+                (To::Exemption, Answer::Wished(id)) => {
+                    self.real_does(&Answer::Done, stop);
+                    let stop = self.call(|| Call::Decide(id, true));
+                    self.submit(Job::Decide { id, granted: true }, To::Nobody, stop);
                 }
-                (To::Person { .. }, _) => {}
+                (To::Refused, answer) => self.real_refuses(&answer, stop),
+                (_, answer) => self.real_does(&answer, stop),
             }
         }
     }
@@ -228,12 +292,19 @@ impl World {
             && !self.owns(name, n)
             && self.fault != Some(Fault::SelfServiceTellsOthers)
         {
-            let action = "key.refused";
-            self.submit(Job::Note { name, actor, action }, To::Nobody);
+            let stop = self.call(|| Call::Disclose(name, asker));
+            let job = Job::Note {
+                actor,
+                action: "key.refused",
+                subject: subject_of(name),
+            };
+            self.submit(job, To::Refused, stop);
             return;
         }
+        let stop = self.call(|| Call::Disclose(name, asker));
         let to = To::Person { actor, person: asker };
-        self.submit(Job::Disclose { name, actor }, to);
+        let own = asker.filter(|_| self.fault != Some(Fault::SelfServiceTellsOthers));
+        self.submit(Job::Disclose { name, actor, own }, to, stop);
     }
 
     /// Whether the person is a listed user of the device in use: the rule of `services::recovery`.
@@ -265,9 +336,38 @@ impl World {
     pub(super) fn ask(&mut self, device: DeviceId, rotate: Option<RotateRequest>) {
         if self.server_up {
             self.named += 1;
-            let id = RequestId(Uuid::from_u64_pair(0xE, self.named));
-            self.submit(Job::Ask { id, device, rotate }, To::Nobody);
+            let stop = self.call(|| match &rotate {
+                Some(rotate) => Call::Rotate(device, rotate.volume),
+                None => Call::Report(device),
+            });
+            let id = match &stop {
+                Some(Stop::Waits(_, What::Ask(id, ..))) => *id,
+                _ => RequestId(Uuid::from_u64_pair(0xE, self.named)),
+            };
+            self.submit(Job::Ask { id, device, rotate }, To::Nobody, stop);
             self.wake(device);
+        }
+    }
+
+    /// A person's exemption is asked for and granted, or taken back.
+    pub(super) fn exempt(&mut self, person: u8, exempt: bool) {
+        let known = self.store.state.exemption_in_use(person);
+        let known = known.map(|e| {
+            (
+                e.id,
+                matches!(e.exemption.decision, domain::exemption::Decision::Pending),
+            )
+        });
+        match (known, exempt) {
+            (None, true) => {
+                let stop = self.call(|| Call::Wish(person));
+                self.submit(Job::Wish { person }, To::Exemption, stop);
+            }
+            (Some((id, true)), true) | (Some((id, false)), false) => {
+                let stop = self.call(|| Call::Decide(id, exempt));
+                self.submit(Job::Decide { id, granted: exempt }, To::Nobody, stop);
+            }
+            _ => {}
         }
     }
 
@@ -279,7 +379,9 @@ impl World {
     pub(super) fn server_crashes(&mut self, crash: Crash, keep: bool, minutes: u8) {
         self.server_up = false;
         self.server_generation += 1;
+        let known = self.store.numbers();
         let lost = self.store.crash(crash, keep);
+        self.real_crashes(&known);
         self.after_crash(crash, lost);
         self.ship_queued = false;
         let generation = self.server_generation;
@@ -289,7 +391,6 @@ impl World {
     pub(super) fn server_starts(&mut self, generation: u32) {
         if self.server_generation == generation {
             self.server_up = true;
-            self.policy_in_memory = self.store.state.policy;
         }
     }
 }

@@ -3,20 +3,21 @@
 use super::faults::Fault;
 use super::generate::Schedule;
 use super::play::play;
+use super::run::Way;
 
 /// Most replays for one failure.
 const MOST: u32 = 2_000;
 
 /// A schedule that breaks the same promise, with as few events as were found.
-pub(super) fn shrink(schedule: &Schedule, fault: Option<Fault>) -> Schedule {
-    let Some(broken) = play(schedule, fault, false).violation else {
+pub(super) fn shrink(schedule: &Schedule, way: Way, fault: Option<Fault>) -> Schedule {
+    let Some(broken) = play(schedule, way, fault, false).violation else {
         return schedule.clone();
     };
     let mut best = schedule.clone();
     let mut replays = 0;
     let mut fails = |candidate: &Schedule| {
         replays += 1;
-        let violation = play(candidate, fault, false).violation;
+        let violation = play(candidate, way, fault, false).violation;
         (violation.is_some_and(|v| v.promise == broken.promise), replays < MOST)
     };
     let mut chunk = best.events.len().div_ceil(2).max(1);

@@ -1,6 +1,6 @@
 //! What the virtual store holds, and what each transaction does to it. The decisions are those of `domain`: which keys an
 //! inventory replaces, what a disclosure makes of a key, how the audit chain goes on. The bookkeeping around them is
-//! modelled after `store`'s SQL; nothing compares the two yet.
+//! modelled after `store`'s SQL; `real` compares the two.
 
 use std::rc::Rc;
 
@@ -9,7 +9,9 @@ use domain::audit::{AuditEntry, AuditEvent, ChainHead, append};
 use domain::exemption::{Decision, Exemption};
 use domain::ids::{DeviceId, ProtectorId, RequestId, VolumeId};
 use domain::inventory::Inventory;
-use domain::ledger::{KeyRecord, KeyState, Ledger, ProofState, disclose, observe_inventory};
+use domain::ledger::{
+    KeyRecord, KeyState, Ledger, ProofState, StateChange, disclose, observe_escrow, observe_inventory,
+};
 use domain::plan::{Blocked, RotateRequest};
 use domain::time::Timestamp;
 use store::model::{KeyName, subject};
@@ -44,7 +46,11 @@ pub(super) struct DeviceRecord {
     pub(super) hardware: String,
     pub(super) duplicate: bool,
     pub(super) retired: bool,
+    /// The highest number of a check-in that was stored.
+    pub(super) sequence: u64,
     pub(super) inventory: Option<Rc<Inventory>>,
+    /// The number of the check-in that it came with.
+    pub(super) inventory_of: u64,
     pub(super) blocked: Vec<Blocked>,
 }
 
@@ -55,7 +61,16 @@ pub(super) struct RequestRecord {
     pub(super) device: DeviceId,
     /// None: report afresh.
     pub(super) rotate: Option<RotateRequest>,
+    pub(super) at: Timestamp,
     pub(super) done: bool,
+}
+
+/// An exemption, from the request on.
+#[derive(Clone, Debug)]
+pub(super) struct ExemptionRecord {
+    pub(super) id: u64,
+    pub(super) exemption: Exemption,
+    pub(super) decisions: usize,
 }
 
 /// All of it.
@@ -67,8 +82,7 @@ pub(super) struct State {
     pub(super) policy: PolicyChoice,
     pub(super) audit: Vec<AuditEntry>,
     pub(super) head: ChainHead,
-    /// Who was exempt for how long, by person.
-    pub(super) exemptions: Vec<Exemption>,
+    pub(super) exemptions: Vec<ExemptionRecord>,
     /// Places in the log of the audit's entries.
     pub(super) audit_places: Vec<usize>,
     /// Transactions carried out.
@@ -84,10 +98,12 @@ pub(super) enum Job {
     },
     Inventory {
         device: DeviceId,
+        sequence: u64,
         inventory: Rc<Inventory>,
     },
     Report {
         device: DeviceId,
+        sequence: u64,
         blocked: Vec<Blocked>,
         done: Vec<RequestId>,
     },
@@ -99,12 +115,14 @@ pub(super) enum Job {
     Disclose {
         name: KeyName,
         actor: &'static str,
+        /// Only if this person still uses the device.
+        own: Option<u8>,
     },
     /// Nothing but a record in the audit.
     Note {
-        name: KeyName,
         actor: &'static str,
         action: &'static str,
+        subject: String,
     },
     Ask {
         id: RequestId,
@@ -121,9 +139,14 @@ pub(super) enum Job {
         proof: ProofState,
     },
     Policy(PolicyChoice),
-    Exempt {
+    /// An exemption is asked for.
+    Wish {
         person: u8,
-        exempt: bool,
+    },
+    /// It is granted, or taken back.
+    Decide {
+        id: u64,
+        granted: bool,
     },
 }
 
@@ -131,7 +154,13 @@ pub(super) enum Job {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     Done,
-    Enrolled(DeviceId),
+    /// `clashes`: another device in use has the hardware id.
+    Enrolled {
+        device: DeviceId,
+        clashes: bool,
+    },
+    /// The exemption's number.
+    Wished(u64),
     Disclosed {
         name: KeyName,
         secret: u64,
@@ -181,33 +210,64 @@ impl State {
         Ledger(own.map(|k| k.record.entry.clone()).collect())
     }
 
-    /// What a device with these users is told.
-    pub(super) fn exemptions_of(&self, users: &[String]) -> Vec<Exemption> {
-        let theirs = self
-            .exemptions
-            .iter()
-            .filter(|e| users.iter().any(|u| same_person(u, &e.user)));
+    /// What a device is told: exemptions of the users that it last reported, the newest first.
+    pub(super) fn exemptions_of(&self, device: DeviceId) -> Vec<Exemption> {
+        let inventory = self.device(device).and_then(|d| d.inventory.as_ref());
+        let users = inventory.map_or(&[][..], |inventory| &inventory.users);
+        let all = self.exemptions.iter().rev().map(|e| &e.exemption);
+        let theirs = all.filter(|e| users.iter().any(|u| same_person(u, &e.user)));
         theirs.cloned().collect()
     }
 
-    fn exempt(&mut self, n: u8, exempt: bool, at: Timestamp) -> Answer {
-        let user = person(n);
-        let decision = match exempt {
-            true => Decision::Approved { at, until: None },
-            false => Decision::Revoked { at },
+    /// The exemption of a person that holds or waits.
+    pub(super) fn exemption_in_use(&self, n: u8) -> Option<&ExemptionRecord> {
+        let in_use = |e: &&ExemptionRecord| {
+            let decision = e.exemption.decision;
+            e.exemption.user == person(n) && matches!(decision, Decision::Pending | Decision::Approved { .. })
         };
-        self.exemptions.retain(|e| e.user != user);
-        self.exemptions.push(Exemption {
-            user: user.clone(),
-            requested: at,
-            decision,
+        self.exemptions.iter().rev().find(in_use)
+    }
+
+    fn wish(&mut self, n: u8, at: Timestamp) -> Answer {
+        if self.exemption_in_use(n).is_some() {
+            return Answer::Refused;
+        }
+        let id = self.exemptions.last().map_or(1, |last| last.id + 1);
+        self.exemptions.push(ExemptionRecord {
+            id,
+            exemption: Exemption {
+                user: person(n),
+                requested: at,
+                decision: Decision::Pending,
+            },
+            decisions: 0,
         });
-        self.audit(at, "user:admin".into(), "exemption.decided", user);
+        let subject = format!("user:{}", person(n));
+        self.audit(at, "user:admin".into(), "exemption.requested", subject);
+        Answer::Wished(id)
+    }
+
+    fn decide(&mut self, id: u64, granted: bool, at: Timestamp) -> Answer {
+        let (decision, action) = match granted {
+            true => (Decision::Approved { at, until: None }, "exemption.approved"),
+            false => (Decision::Revoked { at }, "exemption.revoked"),
+        };
+        let found = self.exemptions.iter_mut().find(|e| e.id == id);
+        let Some(record) = found.filter(|e| e.exemption.decision.may_become(decision)) else {
+            return Answer::Refused;
+        };
+        record.exemption.decision = decision;
+        record.decisions += 1;
+        self.audit(at, "user:admin".into(), action, format!("exemption:{id}"));
         Answer::Done
     }
 
-    pub(super) fn pending(&self, device: DeviceId) -> impl Iterator<Item = &RequestRecord> {
-        self.requests.iter().filter(move |r| r.device == device && !r.done)
+    /// Requests to a device that are not done, the oldest by the server's clock first.
+    pub(super) fn pending(&self, device: DeviceId) -> Vec<&RequestRecord> {
+        let open = self.requests.iter().filter(|r| r.device == device && !r.done);
+        let mut open: Vec<_> = open.collect();
+        open.sort_by_key(|r| r.at);
+        open
     }
 
     fn may_write(&self, device: DeviceId) -> bool {
@@ -241,12 +301,28 @@ impl State {
     fn carry_out(&mut self, job: &Job, at: Timestamp, fault: Option<Fault>) -> Answer {
         match job {
             Job::Enrol { device, hardware } => self.enrol(*device, hardware, at, fault),
-            Job::Inventory { device, inventory } => self.inventory(*device, inventory, at, fault),
-            Job::Report { device, blocked, done } => self.report(*device, blocked, done),
+            Job::Inventory {
+                device,
+                sequence,
+                inventory,
+            } => match self.take(*device, *sequence, fault) {
+                Some(true) => self.inventory(*device, *sequence, inventory, at, fault),
+                taken => self.not_taken(taken),
+            },
+            Job::Report {
+                device,
+                sequence,
+                blocked,
+                done,
+            } => match self.take(*device, *sequence, fault) {
+                Some(true) => self.report(*device, blocked, done),
+                taken => self.not_taken(taken),
+            },
             Job::Escrow { name, secret, seal } => self.escrow(*name, *secret, *seal, at, fault),
-            Job::Disclose { name, actor } => self.disclose(*name, actor, at, fault),
-            Job::Note { name, actor, action } => {
-                self.audit(at, (*actor).to_owned(), action, subject_of(*name));
+            Job::Disclose { name, own: Some(n), .. } if !self.uses(*n, name.device) => Answer::Refused,
+            Job::Disclose { name, actor, .. } => self.disclose(*name, actor, at, fault),
+            Job::Note { actor, action, subject } => {
+                self.audit(at, (*actor).to_owned(), action, subject.clone());
                 Answer::Done
             }
             Job::Ask { id, device, rotate } => {
@@ -257,14 +333,21 @@ impl State {
                     id: *id,
                     device: *device,
                     rotate: rotate.clone(),
+                    at,
                     done: false,
                 });
-                self.audit(at, "user:admin".into(), "device.asked", subject(*device, None, None));
+                let (action, volume) = match rotate {
+                    Some(rotate) => ("key.rotation_requested", rotate.volume),
+                    None => ("device.report_requested", None),
+                };
+                self.audit(at, "user:admin".into(), action, subject(*device, volume, None));
                 Answer::Done
             }
             Job::Retire { device, retired } => self.retire(*device, *retired, at, fault),
             Job::Proof { name, version, proof } => self.proof(*name, *version, *proof, at),
-            Job::Exempt { person, exempt } => self.exempt(*person, *exempt, at),
+            Job::Wish { person } => self.wish(*person, at),
+            Job::Decide { id, granted } => self.decide(*id, *granted, at),
+            Job::Policy(policy) if *policy == self.policy => Answer::Done,
             Job::Policy(policy) => {
                 self.policy = *policy;
                 self.audit(at, "user:admin".into(), "policy.changed", "policy".into());
@@ -278,7 +361,10 @@ impl State {
             && let Some(old) = self.devices.iter_mut().find(|d| d.hardware == hardware)
         {
             old.inventory = None;
-            return Answer::Enrolled(old.id);
+            return Answer::Enrolled {
+                device: old.id,
+                clashes: false,
+            };
         }
         if fault == Some(Fault::ReimageForgetsKeys) {
             let old = self.devices.iter().find(|d| d.hardware == hardware).map(|d| d.id);
@@ -289,14 +375,19 @@ impl State {
             hardware: hardware.to_owned(),
             duplicate: false,
             retired: false,
+            sequence: 0,
             inventory: None,
+            inventory_of: 0,
             blocked: Vec::new(),
         });
         if fault != Some(Fault::DuplicateHardwareUnseen) {
             self.mark_duplicates(hardware);
         }
         self.audit(at, format!("device:{id}"), "device.enrolled", subject(id, None, None));
-        Answer::Enrolled(id)
+        Answer::Enrolled {
+            device: id,
+            clashes: self.device(id).is_some_and(|d| d.duplicate),
+        }
     }
 
     fn mark_duplicates(&mut self, hardware: &str) {
@@ -310,30 +401,69 @@ impl State {
         }
     }
 
-    fn inventory(&mut self, id: DeviceId, inventory: &Rc<Inventory>, at: Timestamp, fault: Option<Fault>) -> Answer {
+    /// Whether a check-in with this number may be stored; none: the device may not write. What was overtaken is answered,
+    /// and not stored.
+    fn take(&mut self, id: DeviceId, sequence: u64, fault: Option<Fault>) -> Option<bool> {
         if !self.may_write(id) {
-            return Answer::Refused;
+            return None;
         }
+        let record = self.device_mut(id)?;
+        let newest = sequence >= record.sequence;
+        record.sequence = record.sequence.max(sequence);
+        Some(newest || fault == Some(Fault::OvertakenStored))
+    }
+
+    fn not_taken(&self, taken: Option<bool>) -> Answer {
+        match taken {
+            None => Answer::Refused,
+            Some(_) => Answer::Done,
+        }
+    }
+
+    /// Numbers of check-ins that stored nothing go along with the next transaction.
+    pub(super) fn gathered(&mut self, numbers: &[(DeviceId, u64)]) {
+        for (id, number) in numbers {
+            if let Some(device) = self.device_mut(*id) {
+                device.sequence = device.sequence.max(*number);
+            }
+        }
+    }
+
+    fn inventory(
+        &mut self,
+        id: DeviceId,
+        sequence: u64,
+        inventory: &Rc<Inventory>,
+        at: Timestamp,
+        fault: Option<Fault>,
+    ) -> Answer {
         let mut hardware = String::new();
         if let Some(device) = self.device_mut(id) {
             hardware = std::mem::replace(&mut device.hardware, inventory.hardware_id.clone());
             device.inventory = Some(Rc::clone(inventory));
+            device.inventory_of = sequence;
         }
         if fault != Some(Fault::DuplicateHardwareUnseen) {
             self.mark_duplicates(&hardware);
             self.mark_duplicates(&inventory.hardware_id);
         }
-        let records: Vec<KeyRecord> = self
-            .keys
-            .iter()
-            .filter(|k| k.name.device == id)
-            .map(|k| k.record.clone())
-            .collect();
+        let records = self.records_of_device(id);
         let changes = match fault {
             Some(Fault::SupersededWhenUnseen) => super::faults::observe_carelessly(&records, inventory),
             Some(Fault::SupersededNeverNoted) => Vec::new(),
             _ => observe_inventory(&records, inventory),
         };
+        self.conclude(id, changes, at, fault);
+        Answer::Done
+    }
+
+    fn records_of_device(&self, id: DeviceId) -> Vec<KeyRecord> {
+        let own = self.keys.iter().filter(|k| k.name.device == id);
+        own.map(|k| k.record.clone()).collect()
+    }
+
+    /// Moves keys to their new states.
+    fn conclude(&mut self, id: DeviceId, changes: Vec<StateChange>, at: Timestamp, fault: Option<Fault>) {
         for change in changes {
             let name = KeyName {
                 device: id,
@@ -354,13 +484,9 @@ impl State {
             };
             self.audit(at, format!("device:{id}"), action, subject_of(name));
         }
-        Answer::Done
     }
 
     fn report(&mut self, id: DeviceId, blocked: &[Blocked], done: &[RequestId]) -> Answer {
-        if !self.may_write(id) {
-            return Answer::Refused;
-        }
         if let Some(device) = self.device_mut(id) {
             device.blocked = blocked.to_vec();
         }
@@ -397,6 +523,7 @@ impl State {
                 key.versions.clear();
             }
             key.versions.push(version);
+            key.record.entry.escrowed_at = at;
             key.record.entry.proof = ProofState::NotProven;
             key.record.entry.state = key.record.state_while_present();
         } else {
@@ -411,7 +538,21 @@ impl State {
             });
         }
         self.audit(at, format!("device:{}", name.device), "key.escrowed", subject_of(name));
+        let inventory = self.device(name.device).and_then(|d| d.inventory.clone());
+        if let Some(inventory) = inventory
+            && !matches!(fault, Some(Fault::VanishedStays | Fault::SupersededNeverNoted))
+        {
+            let records = self.records_of_device(name.device);
+            let changes = observe_escrow(&records, &inventory, name.volume, name.protector);
+            self.conclude(name.device, changes, at, fault);
+        }
         Answer::Done
+    }
+
+    /// Whether the person is a listed user of the device.
+    fn uses(&self, n: u8, device: DeviceId) -> bool {
+        let inventory = self.device(device).and_then(|d| d.inventory.as_ref());
+        inventory.is_some_and(|i| i.users.iter().any(|user| same_person(user, &person(n))))
     }
 
     fn disclose(&mut self, name: KeyName, actor: &str, at: Timestamp, fault: Option<Fault>) -> Answer {
@@ -480,7 +621,8 @@ impl State {
         if fault == Some(Fault::RetiringDeletesKeys) && retired {
             self.keys.retain(|k| k.name.device != id);
         }
-        self.audit(at, "user:admin".into(), "device.retired", subject(id, None, None));
+        let action = if retired { "device.retired" } else { "device.taken_back" };
+        self.audit(at, "user:admin".into(), action, subject(id, None, None));
         Answer::Done
     }
 
@@ -499,7 +641,11 @@ impl State {
         if version == newest {
             key.record.entry.proof = proof;
         }
-        self.audit(at, "system".into(), "key.tried", subject_of(name));
+        let action = match proof {
+            ProofState::Failed => "key.proof_failed",
+            _ => "key.proven",
+        };
+        self.audit(at, "system".into(), action, subject_of(name));
         Answer::Done
     }
 }

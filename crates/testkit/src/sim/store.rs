@@ -2,6 +2,7 @@
 //! the two may keep the whole batch or nothing of it; a failed sync leaves a batch that nobody was told of and that may
 //! yet come back; a replica follows, or is waited for.
 
+use domain::ids::DeviceId;
 use domain::time::Timestamp;
 
 use super::choice::PolicyChoice;
@@ -26,25 +27,62 @@ pub(super) enum Mishap {
     SyncFails,
 }
 
+/// A transaction, with the moment that the server's clock showed when it was asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Work {
+    pub(super) job: Job,
+    pub(super) at: Timestamp,
+    /// The write of the real server that stands at the gate for it.
+    pub(super) real: Option<u64>,
+}
+
+/// A transaction that was carried out, with the numbers of check-ins that it took along.
+struct Logged {
+    job: Job,
+    at: Timestamp,
+    gathered: Vec<(DeviceId, u64)>,
+}
+
+/// What became of a transaction.
+#[derive(Debug)]
+pub(super) struct Outcome<T> {
+    pub(super) to: T,
+    pub(super) answer: Answer,
+    pub(super) real: Option<u64>,
+}
+
 /// A batch's answers, each for whom.
-pub(super) type Answers<T> = Vec<(T, Answer)>;
+pub(super) type Answers<T> = Vec<Outcome<T>>;
+
+/// What the real store has to be put through, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    CarriedOut(u64),
+    Failed(u64, Mishap),
+    /// What the replica has not got is gone.
+    Cut,
+}
 
 pub(super) struct Store<T> {
     /// As readers see it.
     pub(super) state: State,
     start: PolicyChoice,
-    log: Vec<(Job, Timestamp)>,
+    log: Vec<Logged>,
+    /// Numbers of check-ins that the server's process has in memory.
+    gathered: Vec<(DeviceId, u64)>,
     /// Length of the log that survives a power loss.
     pub(super) synced: usize,
     /// Length of the log that the replica has.
     pub(super) shipped: usize,
     pub(super) replica: Replica,
-    queue: Vec<(Job, T)>,
-    written: Option<Vec<(Job, T)>>,
+    queue: Vec<(Work, T)>,
+    written: Option<Vec<(Work, T)>>,
     /// Synced here, not yet at the synchronous replica, so not yet visible.
-    awaited: Vec<(Job, T)>,
-    ghost: Vec<(Job, Timestamp)>,
+    awaited: Vec<(Work, T)>,
+    ghost: Vec<Work>,
     pub(super) mishap: Option<Mishap>,
+    /// Since they were last taken.
+    pub(super) effects: Vec<Effect>,
     fault: Option<Fault>,
 }
 
@@ -65,6 +103,7 @@ impl<T: Clone> Store<T> {
             state: State::new(policy),
             start: policy,
             log: Vec::new(),
+            gathered: Vec::new(),
             synced: 0,
             shipped: 0,
             replica,
@@ -73,28 +112,29 @@ impl<T: Clone> Store<T> {
             awaited: Vec::new(),
             ghost: Vec::new(),
             mishap: None,
+            effects: Vec::new(),
             fault,
         }
     }
 
     /// Queues a transaction. True: the writer stood still and has to be set going.
-    pub(super) fn submit(&mut self, job: Job, to: T) -> bool {
-        self.queue.push((job, to));
+    pub(super) fn submit(&mut self, work: Work, to: T) -> bool {
+        self.queue.push((work, to));
         self.queue.len() == 1 && self.written.is_none()
     }
 
     /// The writer takes what waits and writes it. The returned answers are those of a faulty order only.
-    pub(super) fn write(&mut self, now: Timestamp) -> Answers<T> {
+    pub(super) fn write(&mut self) -> Answers<T> {
         if self.written.is_some() || self.queue.is_empty() {
             return Vec::new();
         }
         let batch = std::mem::take(&mut self.queue);
         if self.mishap == Some(Mishap::WriteFails) {
             self.mishap = None;
-            return batch.into_iter().map(|(_, to)| (to, Answer::Failed)).collect();
+            return self.fail(batch, Mishap::WriteFails);
         }
         if self.fault == Some(Fault::AcknowledgedBeforeSync) {
-            let answers = self.apply(batch, now);
+            let answers = self.apply(batch);
             // The sync follows with the next batch.
             self.synced = self.synced.max(self.log.len().saturating_sub(answers.len()));
             return answers;
@@ -112,7 +152,7 @@ impl<T: Clone> Store<T> {
     }
 
     /// What was written is synced; it becomes visible, and is answered unless the replica is waited for.
-    pub(super) fn sync(&mut self, now: Timestamp) -> Answers<T> {
+    pub(super) fn sync(&mut self) -> Answers<T> {
         let Some(batch) = self.written.take() else {
             return Vec::new();
         };
@@ -120,19 +160,19 @@ impl<T: Clone> Store<T> {
             self.mishap = None;
             if self.fault == Some(Fault::FailedSyncIgnored) {
                 let durable = self.synced;
-                let answers = self.apply(batch, now);
+                let answers = self.apply(batch);
                 self.synced = durable;
                 return answers;
             }
-            self.ghost = batch.iter().map(|(job, _)| (job.clone(), now)).collect();
-            return batch.into_iter().map(|(_, to)| (to, Answer::Failed)).collect();
+            self.ghost = batch.iter().map(|(work, _)| work.clone()).collect();
+            return self.fail(batch, Mishap::SyncFails);
         }
         self.ghost.clear();
         if self.replica == Replica::Synchronous && self.fault != Some(Fault::ReplicaNotWaitedFor) {
             self.awaited.extend(batch);
             return Vec::new();
         }
-        let answers = self.apply(batch, now);
+        let answers = self.apply(batch);
         if self.fault != Some(Fault::StartsWithoutSync) || self.synced + answers.len() >= self.log.len() {
             self.synced = self.log.len();
         }
@@ -140,9 +180,9 @@ impl<T: Clone> Store<T> {
     }
 
     /// The replica catches up; what waited for it becomes visible and is answered.
-    pub(super) fn ship(&mut self, now: Timestamp) -> Answers<T> {
+    pub(super) fn ship(&mut self) -> Answers<T> {
         let awaited = std::mem::take(&mut self.awaited);
-        let answers = self.apply(awaited, now);
+        let answers = self.apply(awaited);
         if self.replica == Replica::Synchronous && self.fault != Some(Fault::AcknowledgedBeforeSync) {
             self.synced = self.log.len();
         }
@@ -163,20 +203,63 @@ impl<T: Clone> Store<T> {
         self.log.len()
     }
 
-    fn apply(&mut self, batch: Vec<(Job, T)>, now: Timestamp) -> Answers<T> {
+    fn fail(&mut self, batch: Vec<(Work, T)>, mishap: Mishap) -> Answers<T> {
+        let failed = batch.iter().filter_map(|(work, _)| work.real);
+        self.effects.extend(failed.map(|real| Effect::Failed(real, mishap)));
+        let outcomes = batch.into_iter().map(|(work, to)| Outcome {
+            to,
+            answer: Answer::Failed,
+            real: work.real,
+        });
+        outcomes.collect()
+    }
+
+    fn apply(&mut self, batch: Vec<(Work, T)>) -> Answers<T> {
         let mut answers = Vec::with_capacity(batch.len());
-        for (job, to) in batch {
-            let answer = self.state.apply(&job, now, self.fault);
-            self.log.push((job, now));
-            answers.push((to, answer));
+        for (work, to) in batch {
+            let real = work.real;
+            let answer = self.carry_out(work);
+            answers.push(Outcome { to, answer, real });
         }
         answers
+    }
+
+    fn carry_out(&mut self, work: Work) -> Answer {
+        self.effects.extend(work.real.map(Effect::CarriedOut));
+        let gathered = std::mem::take(&mut self.gathered);
+        self.state.gathered(&gathered);
+        let Work { job, at, .. } = work;
+        let answer = self.state.apply(&job, at, self.fault);
+        self.log.push(Logged { job, at, gathered });
+        answer
+    }
+
+    /// A check-in with this number came.
+    pub(super) fn gather(&mut self, device: DeviceId, sequence: u64) {
+        match self.gathered.iter_mut().find(|(id, _)| *id == device) {
+            Some((_, newest)) => *newest = sequence.max(*newest),
+            None => self.gathered.push((device, sequence)),
+        }
+    }
+
+    /// That number of every device.
+    pub(super) fn numbers(&self) -> Vec<(DeviceId, u64)> {
+        let devices = self.state.devices.iter();
+        devices.map(|d| (d.id, self.newest(d.id))).collect()
+    }
+
+    /// The highest number of a device's check-ins that the server knows of.
+    pub(super) fn newest(&self, device: DeviceId) -> u64 {
+        let stored = self.state.device(device).map_or(0, |d| d.sequence);
+        let gathered = self.gathered.iter().find(|(id, _)| *id == device);
+        stored.max(gathered.map_or(0, |(_, number)| *number))
     }
 
     /// A crash; `keep`: what chance decides for the batch in flight. Nobody is answered any more. Returns whether
     /// anything that was visible is gone.
     pub(super) fn crash(&mut self, crash: Crash, keep: bool) -> bool {
         let before = self.log.len();
+        self.gathered.clear();
         let written = self.written.take();
         let ghost = std::mem::take(&mut self.ghost);
         self.queue.clear();
@@ -226,13 +309,11 @@ impl<T: Clone> Store<T> {
         }
     }
 
-    fn come_back(&mut self, ghost: Vec<(Job, Timestamp)>, written: Option<Vec<(Job, T)>>) {
-        let now = self.log.last().map_or(Timestamp(0), |(_, at)| *at);
-        let written = written.into_iter().flatten().map(|(job, _)| (job, now));
+    fn come_back(&mut self, ghost: Vec<Work>, written: Option<Vec<(Work, T)>>) {
+        let written = written.into_iter().flatten().map(|(work, _)| work);
         let mut torn = self.fault == Some(Fault::TornCommitAccepted);
-        for (job, at) in ghost.into_iter().chain(written) {
-            self.state.apply(&job, at, self.fault);
-            self.log.push((job, at));
+        for work in ghost.into_iter().chain(written) {
+            self.carry_out(work);
             if std::mem::take(&mut torn) {
                 self.state.audit.pop();
             }
@@ -240,10 +321,12 @@ impl<T: Clone> Store<T> {
     }
 
     fn cut(&mut self, length: usize) {
+        self.effects.push(Effect::Cut);
         self.log.truncate(length);
         self.state = State::new(self.start);
-        for (job, at) in &self.log {
-            self.state.apply(job, *at, self.fault);
+        for logged in &self.log {
+            self.state.gathered(&logged.gathered);
+            self.state.apply(&logged.job, logged.at, self.fault);
         }
     }
 }

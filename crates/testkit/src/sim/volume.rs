@@ -33,6 +33,8 @@ pub(super) struct Volume {
     pub(super) protectors: Vec<Protector>,
     /// It carried a recovery password that the server holds, after the last event.
     pub(super) way_back: bool,
+    /// An image that somebody keeps.
+    pub(super) image: Option<Box<Self>>,
     /// Of the schedule's beginning, a clone or a move: which machine's key for automatic unlocking it has.
     pub(super) home: usize,
 }
@@ -54,6 +56,7 @@ impl Volume {
             auto_unlock: None,
             protectors: Vec::new(),
             way_back: false,
+            image: None,
             home: usize::MAX,
         }
     }
@@ -235,6 +238,20 @@ impl Volume {
         self.locked = self.is_encrypted() && !opens;
     }
 
+    /// It is as it was when its image was made. What is locked stays locked.
+    pub(super) fn put_back(&mut self) {
+        if let Some(image) = self.image.take() {
+            *self = Self {
+                device: std::mem::take(&mut self.device),
+                kind: self.kind,
+                home: self.home,
+                locked: self.locked && image.is_encrypted(),
+                way_back: false,
+                ..*image
+            };
+        }
+    }
+
     /// A conversion that goes on comes to its end. A decrypted volume forgets its protectors and its identity.
     pub(super) fn progress(&mut self, next_identity: VolumeId) {
         match self.conversion {
@@ -244,6 +261,7 @@ impl Volume {
                 *self = Self {
                     lists_protectors_when_locked: self.lists_protectors_when_locked,
                     home: self.home,
+                    image: self.image.take(),
                     ..fresh
                 };
             }

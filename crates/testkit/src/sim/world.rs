@@ -17,7 +17,11 @@ use super::device::Device;
 use super::event::Timed;
 use super::faults::Fault;
 use super::promises::{Told, Violation};
+use super::real::Mirror;
 use super::store::{Replica, Store};
+
+/// 2026-11-25T00:00:00Z: when every schedule begins.
+pub(super) const START: Timestamp = Timestamp(1_795_564_800_000);
 
 /// What is in the queue.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub(super) enum Item {
     Write,
     Sync,
     Ship,
+    /// The server's regular care.
+    Tend,
     ServerStarts(u32),
     /// Conversions come to their end.
     Progress(usize),
@@ -54,6 +60,7 @@ pub(super) enum Body {
     },
     CheckIn {
         identity: DeviceId,
+        sequence: u64,
         seen: Rc<Inventory>,
         with_inventory: bool,
         policy: Option<PolicyChoice>,
@@ -68,10 +75,11 @@ pub(super) enum Body {
 }
 
 /// The server's answer.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     Enrolled(DeviceId),
     CheckIn {
+        sequence: u64,
         send_inventory: bool,
         policy: Option<PolicyChoice>,
         in_force: PolicyChoice,
@@ -93,9 +101,28 @@ pub(super) enum Reply {
 pub(super) enum To {
     Nobody,
     Enrolment(Rc<Request>),
-    CheckIn(Rc<Request>),
+    /// The clash is recorded before the new device is answered.
+    Clash(Rc<Request>, DeviceId),
+    CheckIn(CheckingIn),
     Escrow(Rc<Request>),
-    Person { actor: &'static str, person: Option<u8> },
+    Person {
+        actor: &'static str,
+        person: Option<u8>,
+    },
+    /// Somebody who is told no.
+    Refused,
+    /// Who grants it as soon as it is asked for.
+    Exemption,
+}
+
+/// A check-in between its writes.
+#[derive(Clone, Debug)]
+pub(super) struct CheckingIn {
+    pub(super) request: Rc<Request>,
+    /// At the first look: the server does not have the inventory, and it did not come along.
+    pub(super) send_inventory: bool,
+    /// At the first look: what else the device says is news, and is not stored yet.
+    pub(super) report: bool,
 }
 
 pub(super) struct World {
@@ -107,11 +134,11 @@ pub(super) struct World {
     pub(super) events: Rc<[Timed]>,
     pub(super) devices: Vec<Device>,
     pub(super) store: Store<To>,
+    /// The real server beside the model.
+    pub(super) real: Option<Box<Mirror>>,
     pub(super) server_up: bool,
     pub(super) server_generation: u32,
     pub(super) server_clock: i64,
-    /// The policy that the server's process has in memory.
-    pub(super) policy_in_memory: PolicyChoice,
     pub(super) replica_stands_until: u32,
     pub(super) ship_queued: bool,
     pub(super) messages: u64,
@@ -126,6 +153,8 @@ pub(super) struct World {
     pub(super) acknowledged: Vec<(KeyName, u64)>,
     pub(super) told: Vec<Told>,
     pub(super) remembered: Vec<(KeyName, Vec<u64>)>,
+    /// The number of the newest inventory that was stored of each device.
+    pub(super) reported: Vec<(DeviceId, u64)>,
     pub(super) checked: usize,
     /// Keys that a fail-over to a stale replica lost; whoever still relies on them is not to blame.
     pub(super) lost: Vec<(VolumeId, ProtectorId)>,
@@ -160,10 +189,10 @@ impl World {
             events: Rc::clone(events),
             devices: Vec::new(),
             store: Store::new(policy, replica, fault),
+            real: None,
             server_up: true,
             server_generation: 0,
             server_clock: 0,
-            policy_in_memory: policy,
             replica_stands_until: 0,
             ship_queued: false,
             messages: 0,
@@ -174,6 +203,7 @@ impl World {
             acknowledged: Vec::new(),
             told: Vec::new(),
             remembered: Vec::new(),
+            reported: Vec::new(),
             checked: 0,
             lost: Vec::new(),
             went_stale: false,
@@ -227,6 +257,7 @@ impl World {
             Item::Write => self.store_writes(),
             Item::Sync => self.store_syncs(),
             Item::Ship => self.replica_catches_up(),
+            Item::Tend => self.real_tends(),
             Item::ServerStarts(generation) => self.server_starts(generation),
             Item::Progress(device) => {
                 for volume in &mut self.devices[device].volumes {
@@ -266,7 +297,7 @@ impl World {
 
     /// The server's clock.
     pub(super) fn server_time(&self) -> Timestamp {
-        Timestamp((i64::from(self.now) + self.server_clock) * 60_000)
+        Timestamp(START.0 + (i64::from(self.now) + self.server_clock) * 60_000)
     }
 
     pub(super) fn say(&mut self, words: impl FnOnce() -> String) {

@@ -6,8 +6,6 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, anyhow, bail};
-use clap::Args;
-use domain::exemption::Exemption;
 use domain::ids::DeviceId;
 use domain::inventory::Inventory;
 use domain::ledger::Ledger;
@@ -16,35 +14,11 @@ use domain::policy::targeting::{Collections, Profile};
 use domain::preview::StoredDevice;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use store::OfflineFleet;
-use store::model::StoredInventory;
+use store::{OfflineFleet, StoredInventory};
 use uuid::Uuid;
 
-/// Where the inventories come from.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub(in crate::policy) struct SourceArgs {
-    /// A server's data folder; the server may be running
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// A folder or a file with inventories
-    #[arg(long, value_name = "FILE")]
-    inventories: Option<PathBuf>,
-}
-
-impl SourceArgs {
-    /// The fleet that is meant.
-    pub(in crate::policy) fn open(&self) -> Result<Fleet> {
-        match (&self.data_dir, &self.inventories) {
-            (Some(folder), _) => Fleet::of_server(folder),
-            (None, Some(path)) => Fleet::of_files(path),
-            (None, None) => bail!("there is nothing to look at: --data-dir or --inventories"),
-        }
-    }
-}
-
 /// A fleet that is stored somewhere.
-pub(in crate::policy) enum Fleet {
+pub(super) enum Fleet {
     /// A server's database.
     Server(OfflineFleet),
     /// A file for each device, by name.
@@ -54,7 +28,7 @@ pub(in crate::policy) enum Fleet {
 }
 
 /// A device as it is stored.
-pub(in crate::policy) enum Stored {
+pub(super) enum Stored {
     /// A row of a server's database.
     Row(StoredInventory),
     /// A text in JSON.
@@ -69,7 +43,7 @@ pub(in crate::policy) enum Stored {
 }
 
 /// Where a text is.
-pub(in crate::policy) enum Place {
+pub(super) enum Place {
     /// A file of its own.
     File(PathBuf),
     /// A line, from 1.
@@ -88,8 +62,6 @@ struct Record {
     tags: BTreeSet<String>,
     #[serde(default)]
     profile: Option<Profile>,
-    #[serde(default)]
-    exemptions: Vec<Exemption>,
 }
 
 /// Tells a record from a bare inventory.
@@ -103,7 +75,7 @@ const PAGE: u32 = 1000;
 
 impl Fleet {
     /// The devices of a server, which may be running: as they are now.
-    fn of_server(folder: &Path) -> Result<Self> {
+    pub(super) fn of_server(folder: &Path) -> Result<Self> {
         let database = folder.join(server::DATABASE);
         let fleet =
             OfflineFleet::open_read_only(&database).with_context(|| format!("reading {}", database.display()))?;
@@ -111,7 +83,7 @@ impl Fleet {
     }
 
     /// The devices in a folder or a file.
-    fn of_files(path: &Path) -> Result<Self> {
+    pub(super) fn of_files(path: &Path) -> Result<Self> {
         if !path.is_dir() {
             return Ok(Self::Lines(path.to_owned()));
         }
@@ -130,11 +102,8 @@ impl Fleet {
         Ok(Self::Folder(files))
     }
 
-    /// What is in force: as a file says, or else there; nothing, for files.
-    pub(in crate::policy) fn targeting(&self, file: Option<&Path>) -> Result<Targeting> {
-        if let Some(file) = file {
-            return super::files::targeting(file);
-        }
+    /// What is in force there: nothing, for files.
+    pub(super) fn targeting(&self) -> Result<Targeting> {
         if let Self::Server(fleet) = self {
             return fleet.targeting().context("reading what is in force");
         }
@@ -143,7 +112,7 @@ impl Fleet {
     }
 
     /// How many devices there are, when that is known beforehand.
-    pub(in crate::policy) fn count(&self) -> Result<Option<u64>> {
+    pub(super) fn count(&self) -> Result<Option<u64>> {
         match self {
             Self::Server(fleet) => Ok(Some(fleet.count()?)),
             Self::Folder(files) => Ok(Some(files.len() as u64)),
@@ -152,7 +121,7 @@ impl Fleet {
     }
 
     /// The devices as they are stored.
-    pub(in crate::policy) fn stored(self) -> Result<Box<dyn Iterator<Item = Result<Stored>> + Send>> {
+    pub(super) fn stored(self) -> Result<Box<dyn Iterator<Item = Result<Stored>> + Send>> {
         match self {
             Self::Server(fleet) => Ok(Box::new(Rows {
                 fleet,
@@ -205,14 +174,28 @@ impl Iterator for Rows {
 }
 
 /// Makes a device of what is stored.
-pub(in crate::policy) fn read(stored: Stored) -> Result<StoredDevice> {
+pub(super) fn read(stored: Stored) -> Result<StoredDevice> {
     match stored {
-        Stored::Row(row) => Ok(row.read()?),
+        Stored::Row(row) => of_row(row),
         Stored::Text { number, place, text } => of_text(number, &text).map_err(|error| match place {
             Place::File(file) => anyhow!("{}: {error}", file.display()),
             Place::Line(file, line) => anyhow!("{}:{line}: {error}", file.display()),
         }),
     }
+}
+
+fn of_row(row: StoredInventory) -> Result<StoredDevice> {
+    let named = |what: &str, error: Error| anyhow!("{what} of device {}: {error}", row.device);
+    Ok(StoredDevice {
+        id: row.device,
+        inventory: parse(&row.inventory).map_err(|error| named("inventory", error))?,
+        tags: match &row.tags {
+            Some(tags) => parse(tags).map_err(|error| named("tags", error))?,
+            None => BTreeSet::new(),
+        },
+        ledger: row.ledger,
+        profile: row.profile,
+    })
 }
 
 fn of_text(number: u128, text: &str) -> Result<StoredDevice> {
@@ -225,7 +208,6 @@ fn of_text(number: u128, text: &str) -> Result<StoredDevice> {
             ledger: Ledger::default(),
             tags: BTreeSet::new(),
             profile: None,
-            exemptions: Vec::new(),
         });
     }
     let record: Record = parse(text)?;
@@ -235,7 +217,6 @@ fn of_text(number: u128, text: &str) -> Result<StoredDevice> {
         ledger: record.ledger,
         tags: record.tags,
         profile: record.profile,
-        exemptions: record.exemptions,
     })
 }
 
