@@ -2,14 +2,16 @@
 //!
 //! The stored inventories run past; for each device the present and the proposed effective policy are worked out, and where
 //! they differ, compliance and the plan under both. Devices that differ only by names share one evaluation: see `class`.
-//! Exemptions and grace periods are left out, and everything that a device waits for (the server, a PIN, a power supply) is
-//! taken to be at hand: the answer is what happens in the end.
+//! Grace periods are left out, and everything that a device waits for (the server, a PIN, a power supply, a maintenance window
+//! that will open) is taken to be at hand: the answer is what happens in the end. Which devices wait for a window, and which are
+//! exempt and so are not encrypted, is told besides.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer};
 
 use crate::compliance::{Reason, Verdict};
+use crate::exemption::{Enforcement, Exemption};
 use crate::ids::DeviceId;
 use crate::inventory::Inventory;
 use crate::ledger::Ledger;
@@ -39,6 +41,8 @@ pub struct StoredDevice {
     pub tags: BTreeSet<String>,
     /// Settings of its own.
     pub profile: Option<Profile>,
+    /// Exemptions of its users, whatever their state.
+    pub exemptions: Vec<Exemption>,
 }
 
 /// What is to be compared, for whom, and which devices are wanted by name.
@@ -48,7 +52,8 @@ pub struct Question<'a> {
     pub present: &'a Targeting,
     /// What would be.
     pub proposed: &'a Targeting,
-    /// When: deployments that begin later say nothing. To see what they will do, ask for a later moment.
+    /// When: deployments that begin later say nothing, exemptions that end before are over, and windows are open or not as they
+    /// are then, by a clock that shows UTC. To see what a deployment will do that begins later, ask for a later moment.
     pub now: Timestamp,
     /// Only devices of this collection, as it would be.
     pub scope: Option<&'a CollectionId>,
@@ -79,9 +84,15 @@ pub enum Effect {
     Decrypt,
     /// A volume is decrypted to be encrypted anew.
     Reencrypt,
-    /// Encryption is asked for, which it is not today, and something stands in the way.
+    /// The beginning of encryption or decryption waits for a maintenance window, which it does not today.
+    Waits,
+    /// Encryption or decryption, which waits for a maintenance window today, begins at once.
+    BeginsAtOnce,
+    /// Encryption is asked for and does not come because all users are exempt, which is not so today.
+    Exempt,
+    /// Encryption is asked for, which it is not today, and something stands in the way that is no exemption.
     HeldBack,
-    /// It was not, and becomes, non-compliant.
+    /// It was not, and becomes, non-compliant. What an exemption excuses does not count.
     BecomesNonCompliant,
     /// It was not, and becomes, compliant.
     BecomesCompliant,
@@ -106,6 +117,12 @@ pub struct Preview {
     pub verdicts_now: BTreeMap<Verdict, u64>,
     /// Devices of the scope by verdict, as it would be.
     pub verdicts_then: BTreeMap<Verdict, u64>,
+    /// Devices of the scope all of whose users are exempt, as it is.
+    pub exempt_now: u64,
+    /// The same as it would be.
+    pub exempt_then: u64,
+    /// Devices of the scope that would be exempt if a request that nobody decided on were granted; encryption is asked for.
+    pub exemption_pending: u64,
     /// How many devices each change of a setting concerns.
     #[serde(serialize_with = "as_list")]
     pub settings: BTreeMap<SettingChange, u64>,
@@ -136,6 +153,12 @@ pub struct Line {
     pub reasons: BTreeSet<Reason>,
     /// What would stand in the way, in words.
     pub blocked: Vec<String>,
+    /// Whether its users would be exempt.
+    pub enforcement: Enforcement,
+    /// Its users, where some of them are exempt or have asked to be.
+    pub users: Vec<String>,
+    /// When the maintenance window opens for which something waits.
+    pub opens: Option<Timestamp>,
 }
 
 impl StoredDevice {
@@ -163,6 +186,9 @@ impl Preview {
         self.devices += other.devices;
         self.volumes_to_encrypt += other.volumes_to_encrypt;
         self.volumes_to_decrypt += other.volumes_to_decrypt;
+        self.exempt_now += other.exempt_now;
+        self.exempt_then += other.exempt_then;
+        self.exemption_pending += other.exemption_pending;
         self.evaluations += other.evaluations;
         add_all(&mut self.effects, other.effects);
         add_all(&mut self.verdicts_now, other.verdicts_now);
@@ -194,11 +220,14 @@ fn add_all<K: Ord>(to: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
 
 impl Effect {
     /// All of them, in the order in which people want to see them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Settings,
         Self::Encrypt,
         Self::Decrypt,
         Self::Reencrypt,
+        Self::Waits,
+        Self::BeginsAtOnce,
+        Self::Exempt,
         Self::HeldBack,
         Self::BecomesNonCompliant,
         Self::BecomesCompliant,
@@ -212,6 +241,9 @@ impl Effect {
             Self::Encrypt => "would encrypt",
             Self::Decrypt => "would decrypt",
             Self::Reencrypt => "would decrypt and encrypt anew",
+            Self::Waits => "would wait for a window",
+            Self::BeginsAtOnce => "begin at once, and wait today",
+            Self::Exempt => "would not encrypt: exempt",
             Self::HeldBack => "would have to encrypt, and cannot",
             Self::BecomesNonCompliant => "become non-compliant",
             Self::BecomesCompliant => "become compliant",

@@ -42,6 +42,13 @@ impl Timestamp {
         format!("{}T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z", self.date())
     }
 
+    /// Its minute in UTC, as `2026-11-25 22:00`.
+    #[must_use]
+    pub fn minute(self) -> String {
+        let minute = self.0.rem_euclid(moment::DAY) / moment::MINUTE;
+        format!("{} {:02}:{:02}", self.date(), minute / 60, minute % 60)
+    }
+
     /// How long ago `earlier` was; zero when it lies ahead.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -298,6 +298,7 @@ pub(crate) fn assemble(
             .first()
             .cloned()
             .unwrap_or_else(|| "localhost".to_owned()),
+        previews: Default::default(),
         clock,
         store,
         keys,

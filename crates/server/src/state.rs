@@ -16,6 +16,7 @@ use crate::config::Limits;
 use crate::sealing::KeyRing;
 use crate::services::passwords::Passwords;
 use crate::services::policy::KnownPolicies;
+use crate::services::preview::Previews;
 use crate::services::recovery::SaveTokens;
 use crate::services::sign_in::UnknownNames;
 use crate::stream::Standings;
@@ -49,6 +50,7 @@ pub struct Shared {
     pub(crate) unknown_names: UnknownNames,
     pub(crate) save_tokens: SaveTokens,
     pub(crate) policies: KnownPolicies,
+    pub(crate) previews: Previews,
     pub(crate) hub: Hub,
     pub(crate) proof_work: Notify,
     pub(crate) device_slots: Arc<Semaphore>,

@@ -12,7 +12,7 @@ mod sqlite;
 pub mod traits;
 
 pub use error::{Refusal, StoreError, What};
-pub use sqlite::{OfflineAudit, OfflineFleet, SqliteOptions, SqliteStore, StoredInventory, WriterStats};
+pub use sqlite::{OfflineAudit, OfflineFleet, SqliteOptions, SqliteStore, WriterStats};
 pub use traits::{
     Accounts, AuditLog, Dashboard, Devices, Keys, Maintenance, Policies, Requests, Sessions, Settings, Store,
     Targeting, Tokens,

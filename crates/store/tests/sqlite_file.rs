@@ -10,9 +10,11 @@ use std::path::Path;
 
 use domain::access::Role;
 use domain::audit::{Checkpoint, verify};
+use domain::exemption::Decision;
+use domain::preview::StoredDevice;
 use make::*;
 use rusqlite::Connection;
-use store::model::{DeviceQuery, Marks, NewSession, SecretHash, Within};
+use store::model::{DeviceQuery, Marks, NewExemption, NewSession, SecretHash, StoredInventory, Within};
 use store::{
     Accounts, AuditLog, Devices, Keys, Maintenance, OfflineAudit, OfflineFleet, SqliteStore, StoreError, Targeting,
     What,
@@ -120,14 +122,14 @@ async fn filled(path: &Path) {
         .set_marks(id, marks, at(1), "user:anna".into(), Vec::new())
         .await
         .unwrap();
-    let wish = store::model::NewExemption {
+    let wish = NewExemption {
         user: "anna".into(),
         at: at(1),
         by: "user:anna".into(),
         reason: String::new(),
     };
     let (wish, _) = store.request_exemption(wish, Vec::new()).await.unwrap();
-    let denied = domain::exemption::Decision::Denied { at: at(2) };
+    let denied = Decision::Denied { at: at(2) };
     store
         .decide_exemption(wish, denied, at(2), "user:anna".into(), String::new(), Vec::new())
         .await
@@ -349,7 +351,11 @@ async fn the_fleet_read_from_the_file_is_the_one_that_the_store_tells() {
         reported(
             &store,
             id,
-            inventory(&hostname, &[], vec![volume_report(number, &[password])]),
+            inventory(
+                &hostname,
+                &[&format!("CORP\\user{number}")],
+                vec![volume_report(number, &[password])],
+            ),
             2000,
         )
         .await;
@@ -372,31 +378,55 @@ async fn the_fleet_read_from_the_file_is_the_one_that_the_store_tells() {
     }
     store.set_retired(device(6), Some(at(5000)), Vec::new()).await.unwrap();
 
+    let wish = |user: &str| NewExemption {
+        user: user.to_owned(),
+        at: at(5000),
+        by: "user:anna".to_owned(),
+        reason: "a measuring device".to_owned(),
+    };
+    let granted = Decision::Approved {
+        at: at(5001),
+        until: Some(at(9000)),
+    };
+    let refused = Decision::Denied { at: at(5001) };
+    for (user, decision) in [
+        ("corp\\USER4", Some(granted)),
+        ("CORP\\user7", None),
+        ("CORP\\user2", Some(refused)),
+    ] {
+        let (number, _) = store.request_exemption(wish(user), Vec::new()).await.unwrap();
+        if let Some(decision) = decision {
+            let by = "user:anna".to_owned();
+            let decided = store.decide_exemption(number, decision, at(5001), by, String::new(), Vec::new());
+            assert_eq!(decided.await.unwrap().len(), 1);
+        }
+    }
+
     let fleet = OfflineFleet::open_read_only(&path).unwrap();
     assert_eq!(fleet.count().unwrap(), 5);
     let mut read = Vec::new();
-    while let page = fleet
-        .page(read.last().map(|d: &store::StoredInventory| d.device), 2)
-        .unwrap()
+    while let page = fleet.page(read.last().map(|d: &StoredInventory| d.device), 2).unwrap()
         && !page.is_empty()
     {
         read.extend(page);
     }
-    let told = store.stored_devices(&Within::default(), None, 100).await.unwrap();
-    assert_eq!(read.len(), told.len());
-    for (read, told) in read.iter().zip(&told) {
-        let tags = read
-            .tags
-            .as_deref()
-            .map(|tags| serde_json::from_str(tags).unwrap())
-            .unwrap_or_default();
-        let inventory = serde_json::from_str(&read.inventory).unwrap();
-        assert_eq!(
-            (read.device, &read.ledger, &read.profile),
-            (told.id, &told.ledger, &told.profile)
-        );
-        assert_eq!((&told.inventory, &told.tags), (&inventory, &tags));
-    }
+    assert_eq!(read, store.stored_devices(&Within::default(), None, 100).await.unwrap());
+    let read: Vec<StoredDevice> = read.into_iter().map(|stored| stored.read().unwrap()).collect();
+    let of = |number| read.iter().find(|d| d.id == device(number)).unwrap();
+    assert_eq!(
+        (of(2).tags.len(), of(2).profile.is_some(), of(4).tags.len()),
+        (1, true, 0)
+    );
+    assert_eq!((of(4).ledger.0.len(), of(5).ledger.0.len()), (2, 0));
+    assert_eq!(of(4).inventory.hostname, "PC-004");
+    let decisions = |number| of(number).exemptions.iter().map(|e| e.decision).collect::<Vec<_>>();
+    assert_eq!(decisions(4), [granted]);
+    assert_eq!(decisions(7), [Decision::Pending]);
+    assert_eq!(
+        (decisions(2), decisions(1)),
+        (vec![], vec![]),
+        "a refusal does not count"
+    );
     assert!(fleet.targeting().unwrap().deployments().count() <= 1);
     // As it was when it was opened.
     enrolled(&store, 8).await;

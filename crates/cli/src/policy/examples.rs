@@ -30,6 +30,14 @@ Examples:
   claviger policy explain laptops.toml
   claviger policy explain laptops.toml os.min_pin_length";
 
+pub(super) const EFFECTIVE: &str = "\
+Inventories and what is in force are written in files as claviger policy preview --help says.
+
+Examples:
+  claviger policy effective BER-1 --data-dir /var/lib/claviger
+  claviger policy effective BER-1 --inventories fleet.jsonl --targeting in-force.toml
+  claviger policy effective BER-1 --data-dir /var/lib/claviger --defaults --json";
+
 pub(super) const IMPORT: &str = "\
 FILE is a Registry.pol, a folder with a Group Policy backup, a .reg file, or a script with New-CM… cmdlets; which one is seen \
 from its content.

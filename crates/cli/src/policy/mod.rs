@@ -7,6 +7,7 @@ use clap::Subcommand;
 
 mod check;
 mod diff;
+mod effective;
 mod examples;
 mod explain;
 mod export;
@@ -46,6 +47,9 @@ pub(crate) enum Command {
     /// What the format cannot express is told on standard error.
     #[command(after_long_help = examples::EXPORT)]
     Export(export::Args),
+    /// Tell what holds for one device, who says so, and what was overruled
+    #[command(after_long_help = examples::EFFECTIVE)]
+    Effective(effective::Args),
     /// Show which devices a policy would change, and how, before it is deployed
     #[command(after_long_help = preview::HELP)]
     Preview(preview::Args),
@@ -66,6 +70,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
         Command::Explain(args) => explain::run(args),
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
+        Command::Effective(args) => effective::run(args),
         Command::Preview(args) => preview::run(args),
         Command::Reference(args) => reference::run(args),
     }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::builder::PossibleValue;
 use clap::{Args as ClapArgs, ValueEnum};
 use domain::policy::resolve::Targeting;
@@ -14,11 +14,11 @@ use domain::time::{Clock, Timestamp};
 
 use crate::system::SystemClock;
 use crate::terminal::{note, say};
-use fleet::Fleet;
+use fleet::{Fleet, SourceArgs};
 use watch::Watch;
 
 mod files;
-mod fleet;
+pub(super) mod fleet;
 mod table;
 mod watch;
 
@@ -27,7 +27,7 @@ The policy is taken to be deployed to the collection with the priority that is g
 in force already is taken to be replaced, wherever it is deployed. Nothing is changed.
 
 Inventories in files: a folder of *.json, or a file with one JSON text on each line. Each is an inventory, or
-  {\"device\": ID, \"inventory\": {…}, \"ledger\": […], \"tags\": […], \"profile\": {\"assignments\": {…}, \"reason\": …}}
+  {\"device\": ID, \"inventory\": {…}, \"ledger\": […], \"tags\": […], \"profile\": {\"assignments\": {…}, \"reason\": …}, \"exemptions\": [{\"user\": …, \"requested\": …, \"decision\": {\"state\": \"approved\", \"at\": …}}]}
 
 What is in force, in a file (--targeting):
   [[policies]]
@@ -85,18 +85,6 @@ pub(crate) struct Args {
     threads: Option<NonZeroUsize>,
 }
 
-/// Where the inventories come from.
-#[derive(Debug, ClapArgs)]
-#[group(required = true, multiple = false)]
-struct SourceArgs {
-    /// A server's data folder; the server may be running
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// A folder or a file with inventories
-    #[arg(long, value_name = "FILE")]
-    inventories: Option<PathBuf>,
-}
-
 /// An effect by its name in JSON.
 #[derive(Clone, Copy, Debug)]
 struct EffectName(Effect);
@@ -121,6 +109,9 @@ impl ValueEnum for EffectName {
             Effect::Encrypt => "encrypt",
             Effect::Decrypt => "decrypt",
             Effect::Reencrypt => "reencrypt",
+            Effect::Waits => "waits",
+            Effect::BeginsAtOnce => "begins_at_once",
+            Effect::Exempt => "exempt",
             Effect::HeldBack => "held_back",
             Effect::BecomesNonCompliant => "becomes_non_compliant",
             Effect::BecomesCompliant => "becomes_compliant",
@@ -131,15 +122,8 @@ impl ValueEnum for EffectName {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let now = SystemClock.now();
     let policy = files::policy(&args.policy, args.id.as_deref())?;
-    let fleet = match (&args.source.data_dir, &args.source.inventories) {
-        (Some(folder), _) => Fleet::of_server(folder)?,
-        (None, Some(path)) => Fleet::of_files(path)?,
-        (None, None) => bail!("there is nothing to look at: --data-dir or --inventories"),
-    };
-    let present = match &args.targeting {
-        Some(file) => files::targeting(file)?,
-        None => fleet.targeting()?,
-    };
+    let fleet = args.source.open()?;
+    let present = fleet.targeting(args.targeting.as_deref())?;
     let known = present.policies().iter().any(|p| p.id == policy.id);
     let (id, name) = (policy.id.clone(), policy.name.clone());
     let deployed = present

@@ -1,11 +1,17 @@
 //! `claviger policy preview`.
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::process::Command;
+
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::program::{Run, claviger};
+use crate::program::{Run, claviger, names, wait};
 use crate::sample::Folder;
 use crate::serve::Ground;
 use crate::volume::documentation::run_chapter;
+use crate::volume::interruption::hears;
 
 const IN_FORCE: &str = r#"
 policies = [{ id = "base", file = "base.toml" }]
@@ -108,6 +114,89 @@ fn a_policy_that_is_in_force_is_taken_to_be_replaced_for_everybody_it_reaches() 
 }
 
 #[test]
+fn exemptions_and_windows_that_the_files_tell_of_are_told() {
+    let folder = ground();
+    folder.put(
+        "heeding.toml",
+        "[os]\nencryption = \"require\"\n[client]\nuser_exemption = \"enabled\"\n",
+    );
+    let of = |name: &str, decision: Value| {
+        let mut inventory = device(name, true, "ready", false);
+        inventory["users"] = json!(["CORP\\anna"]);
+        let exemption = json!({ "user": "corp\\ANNA", "requested": 0, "decision": decision });
+        json!({ "inventory": inventory, "exemptions": [exemption] }).to_string()
+    };
+    let approved = json!({ "state": "approved", "at": 0, "until": "2099-01-01T00:00:00Z" });
+    let over = json!({ "state": "approved", "at": 0, "until": 1 });
+    let lines = [
+        of("BER-1", approved),
+        of("BER-2", json!({ "state": "pending" })),
+        of("BER-3", over),
+    ];
+    folder.put("exempt.jsonl", lines.join("\n"));
+    let look = |more: &[&str]| {
+        let run = preview(&folder, "heeding.toml").args(["--inventories", "exempt.jsonl"]);
+        run.args(more).end().text()
+    };
+    let text = look(&[]);
+    for words in [
+        "BER-1                    does not encrypt: exempt",
+        "exempt until 2099-01-01: CORP\\anna",
+        "an exemption waits for a decision: CORP\\anna",
+        "Exempt then                                1",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let answer: Value = serde_json::from_str(&look(&["--json", "--effect", "exempt"])).unwrap();
+    assert_eq!(
+        (&answer["effects"]["exempt"], &answer["effects"]["encrypt"]),
+        (&json!(1), &json!(2))
+    );
+    assert_eq!(answer["listing"][0]["enforcement"]["state"], "exempt");
+    assert_eq!(answer["exemption_pending"], 1);
+
+    // A window that lies ahead: on one day, far away.
+    let window = r#"windows = [{ date = "2099-01-01", start = "22:00", minutes = 60 }]"#;
+    folder.put(
+        "in-window.toml",
+        format!("{IN_FORCE}\n[[policies]]\nid = \"heeding\"\nfile = \"none.toml\"\n[[deployments]]\nid = \"h\"\npolicy = \"heeding\"\ncollection = \"all-devices\"\npriority = 1\n{window}\n")
+            .replace("\npolicies = [{ id = \"base\", file = \"base.toml\" }]", "")
+            .replace("\ndeployments = [{ id = \"base\", policy = \"base\", collection = \"all-devices\", priority = 1000 }]", ""),
+    );
+    folder.put("none.toml", "name = \"nothing yet\"\n");
+    let text = look(&["--targeting", "in-window.toml"]);
+    assert!(
+        text.contains("encrypts; waits for the window that opens 2099-01-01 22:00 UTC"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_holds_for_one_device_is_told_with_who_says_so() {
+    let folder = ground();
+    let ask = |more: &[&str]| {
+        let run = claviger(["policy", "effective"]).within(folder.path()).args(more);
+        run.args(["--targeting", "in-force.toml", "--inventories", "fleet.jsonl"])
+            .end()
+    };
+    let text = ask(&["ber-2"]).text();
+    assert!(
+        text.contains("by policy \"base\" for collection \"All devices\" (priority 1000;"),
+        "{text}"
+    );
+    assert!(!text.contains("(default)"), "{text}");
+    assert!(
+        ask(&["BER-2", "--defaults"])
+            .text()
+            .contains("os.min_pin_length = 4 characters (default)")
+    );
+    let answer: Value = serde_json::from_str(&ask(&["00000000-0000-0000-0000-000000000000", "--json"]).text()).unwrap();
+    assert_eq!(answer["hostname"], "BER-1");
+    assert_eq!(answer["deployments"][0]["deployment"], "base");
+    ask(&["BER-9"]).refused_with(&["there is no device BER-9"]);
+}
+
+#[test]
 fn a_folder_has_a_device_in_each_file() {
     let folder = ground();
     std::fs::create_dir(folder.join("fleet")).unwrap();
@@ -125,7 +214,7 @@ fn a_folder_has_a_device_in_each_file() {
 
 #[test]
 fn every_command_of_the_chapter_on_targeting_says_what_is_written_there() {
-    run_chapter("targeting.md", 5);
+    run_chapter("targeting.md", 7);
 }
 
 #[test]
@@ -177,6 +266,40 @@ fn mistakes_are_named_with_file_line_and_what_is_allowed() {
     );
     let misused = preview(&folder, "pin.toml").end();
     assert!(misused.misused().contains("--data-dir"), "{}", misused.stderr);
+}
+
+#[test]
+fn a_signal_ends_it_at_once_with_the_answer_for_what_was_looked_at_until_then() {
+    let folder = ground();
+    let fleet = folder.join("fleet.fifo");
+    assert!(Command::new("mkfifo").arg(&fleet).status().unwrap().success());
+    let before = names(folder.path());
+    let child = preview(&folder, "pin.toml")
+        .args(["--json", "--inventories", "fleet.fifo"])
+        .start();
+    let pid = Pid::from_child(&child);
+    // A fleet without end: nothing but the signal ends this.
+    let mut pipe = BufWriter::new(File::create(&fleet).unwrap());
+    let line = format!("{}\n", device("BER-1", true, "ready", false));
+    let mut written = 0_u64;
+    while pipe.write_all(line.as_bytes()).is_ok() {
+        written += 1;
+        // More than a pipe holds: it reads, so it hears.
+        if written == 5000 {
+            assert!(hears(pid, Signal::INT));
+            kill_process(pid, Signal::INT).unwrap();
+        }
+        assert!(written < 1_000_000, "it does not stop");
+    }
+    let output = wait(child);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let looked_at = answer["looked_at"].as_u64().unwrap();
+    assert_eq!(answer["complete"], false);
+    assert!(looked_at > 0 && looked_at <= written, "{looked_at} of {written}");
+    assert!(told.contains("stopped: only "), "{told}");
+    assert_eq!(names(folder.path()), before, "nothing is left behind");
 }
 
 #[test]

@@ -13,6 +13,8 @@ use super::{Assignments, FieldError, Policy, Setting, reference};
 use crate::plan;
 use crate::time::Timestamp;
 
+mod told;
+
 /// A policy document as resolution needs it: what it configures, and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicySource {
@@ -513,12 +515,37 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::Profile { reason } => write!(f, "the device's own profile: {reason}"),
-            Self::Deployment(applied) => write!(
-                f,
-                "policy \"{}\" for collection \"{}\" (priority {}; {})",
-                applied.policy_name, applied.collection_name, applied.priority, applied.because
-            ),
+            Self::Deployment(applied) => applied.fmt(f),
         }
+    }
+}
+
+impl Applied {
+    /// Why the device belongs to the collection, in words.
+    #[must_use]
+    pub fn why(&self) -> String {
+        if self.collection == CollectionId::all_devices() {
+            "every device belongs to it".to_owned()
+        } else {
+            self.because.to_string()
+        }
+    }
+}
+
+impl fmt::Display for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            policy_name,
+            collection_name,
+            priority,
+            ..
+        } = self;
+        write!(f, "policy \"{policy_name}\" for collection \"{collection_name}\" (")?;
+        match *priority {
+            u32::MAX => f.write_str("after all others")?,
+            number => write!(f, "priority {number}")?,
+        }
+        write!(f, "; {})", self.why())
     }
 }
 

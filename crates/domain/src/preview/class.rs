@@ -5,6 +5,7 @@
 
 use std::hash::{Hash, Hasher};
 
+use crate::exemption::Enforcement;
 use crate::ids::{ProtectorId, VolumeId};
 use crate::inventory::{Inventory, ProtectorReport, Tpm, VolumeReport};
 use crate::ledger::{Ledger, LedgerEntry};
@@ -16,10 +17,18 @@ pub(super) struct Class {
 }
 
 impl Class {
-    /// The class of a device under policies of this number.
-    pub(super) fn write(&mut self, policies: u32, inventory: &Inventory, ledger: &Ledger) -> &[u8] {
+    /// The class of a device under terms of this number. `enforcement`: what its users' exemptions come to where policy
+    /// heeds them.
+    pub(super) fn write(
+        &mut self,
+        terms: u32,
+        enforcement: Enforcement,
+        inventory: &Inventory,
+        ledger: &Ledger,
+    ) -> &[u8] {
         self.bytes.clear();
-        policies.hash(self);
+        // When an exemption ends is told by name only.
+        (terms, enforcement.code()).hash(self);
         self.device(inventory, ledger);
         &self.bytes
     }

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::class::Class;
-use super::judge::{self, Outcome};
+use super::judge::{self, Outcome, Terms};
 use super::{Effect, Line, Preview, Question, SettingChange, StoredDevice, changes};
 use crate::compliance::Verdict;
-use crate::policy::resolve::Matching;
-use crate::policy::targeting::CollectionId;
-use crate::policy::{Assignments, Policy};
+use crate::exemption::{Enforcement, Exemption, enforcement};
+use crate::policy::resolve::{Matching, Targeting};
+use crate::policy::targeting::{CollectionId, Profile, UtcOffset};
+use crate::policy::{Assignments, Policy, TriState};
+use crate::time::Timestamp;
 
 /// Classes remembered at most; with more, memory is worth more than time, and it begins anew.
 const MOST_CLASSES: usize = 200_000;
@@ -19,6 +21,8 @@ pub(super) struct Worker<'a> {
     scope: Option<usize>,
     scratch: Scratch,
     class: Class,
+    /// A policy that heeds exemptions.
+    heedful: Policy,
     pairs: Vec<Pair>,
     plain: PairIndex,
     special: HashMap<Assignments, PairIndex>,
@@ -35,10 +39,10 @@ struct Scratch {
     then: Matching,
 }
 
-/// An effective policy as it is and as it would be.
+/// What holds as it is and as it would be.
 struct Pair {
-    now: Policy,
-    then: Policy,
+    now: Terms,
+    then: Terms,
     changes: Vec<SettingChange>,
     devices: u64,
 }
@@ -51,6 +55,9 @@ struct Tally {
     evaluations: u64,
     volumes_to_encrypt: u64,
     volumes_to_decrypt: u64,
+    exempt_now: u64,
+    exempt_then: u64,
+    exemption_pending: u64,
     effects: [u64; Effect::ALL.len()],
     verdicts_now: HashMap<Verdict, u64>,
     verdicts_then: HashMap<Verdict, u64>,
@@ -58,7 +65,10 @@ struct Tally {
 
 impl<'a> Worker<'a> {
     pub(super) fn new(question: Question<'a>) -> Self {
+        let mut heedful = Policy::default();
+        heedful.client.user_exemption = TriState::Enabled;
         Self {
+            heedful,
             question,
             scope: question.scope.map(|id| place(&question, id)),
             scratch: Scratch::default(),
@@ -94,15 +104,22 @@ impl<'a> Worker<'a> {
             return Found::Nothing;
         };
         pair.devices += 1;
-        let key = self.class.write(number, &device.inventory, &device.ledger);
+        // Few devices have any.
+        let exemptions = judge::in_force(&device.exemptions, now);
+        let theirs = if exemptions.is_empty() {
+            Enforcement::Enforced
+        } else {
+            enforcement(&self.heedful, &device.inventory.users, &exemptions, now)
+        };
+        let key = self.class.write(number, theirs, &device.inventory, &device.ledger);
         let outcome = match self.outcomes.get(key) {
             Some(outcome) => *outcome,
             None => {
                 self.tally.evaluations += 1;
-                let outcome = if pair.changes.is_empty() {
-                    judge::unchanged(&pair.now, device)
+                let outcome = if pair.now == pair.then {
+                    judge::unchanged(&pair.now, device, &exemptions)
                 } else {
-                    judge::changed(&pair.now, &pair.then, device)
+                    judge::changed(&pair.now, &pair.then, device, &exemptions)
                 };
                 if self.outcomes.len() >= MOST_CLASSES {
                     self.outcomes.clear();
@@ -120,7 +137,7 @@ impl<'a> Worker<'a> {
         match (happens, listed) {
             (false, _) => Found::Nothing,
             (true, false) => Found::Unlisted,
-            (true, true) => Found::Line(Box::new(line(device, pair, &outcome))),
+            (true, true) => Found::Line(Box::new(line(device, &exemptions, pair, &outcome))),
         }
     }
 
@@ -146,6 +163,9 @@ impl<'a> Worker<'a> {
             effects: effects.collect(),
             verdicts_now: tally.verdicts_now.into_iter().collect(),
             verdicts_then: tally.verdicts_then.into_iter().collect(),
+            exempt_now: tally.exempt_now,
+            exempt_then: tally.exempt_then,
+            exemption_pending: tally.exemption_pending,
             settings,
             ..Preview::default()
         }
@@ -162,16 +182,17 @@ impl<'a> Worker<'a> {
             return *number;
         }
         let profile = device.profile.as_ref();
-        let (policy_now, policy_then) = (
-            self.question.present.effective(now, profile),
-            self.question.proposed.effective(then, profile),
+        let at = self.question.now;
+        let (terms_now, terms_then) = (
+            terms(self.question.present, now, profile, at),
+            terms(self.question.proposed, then, profile, at),
         );
         let number = u32::try_from(self.pairs.len()).unwrap_or(u32::MAX);
         index.entry(now.clone()).or_default().insert(then.clone(), number);
         self.pairs.push(Pair {
-            changes: changes(&policy_now, &policy_then),
-            now: policy_now,
-            then: policy_then,
+            changes: changes(&terms_now.policy, &terms_then.policy),
+            now: terms_now,
+            then: terms_then,
             devices: 0,
         });
         number
@@ -194,6 +215,9 @@ impl Tally {
         *self.verdicts_then.entry(outcome.then).or_default() += 1;
         self.volumes_to_encrypt += u64::from(outcome.encrypt);
         self.volumes_to_decrypt += u64::from(outcome.decrypt);
+        self.exempt_now += u64::from(outcome.enforced_now.is_exempt());
+        self.exempt_then += u64::from(outcome.enforced_then.is_exempt());
+        self.exemption_pending += u64::from(outcome.enforced_then == Enforcement::Pending);
         for effect in outcome.effects(settings) {
             let counts = Effect::ALL.iter().zip(&mut self.effects);
             for (_, count) in counts.filter(|(of, _)| **of == effect) {
@@ -208,8 +232,16 @@ fn place(question: &Question<'_>, id: &CollectionId) -> usize {
     question.proposed.collections().index(id).unwrap_or(usize::MAX)
 }
 
-fn line(device: &StoredDevice, pair: &Pair, outcome: &Outcome) -> Line {
-    let detail = judge::detail(&pair.then, device);
+fn terms(targeting: &Targeting, matching: &Matching, profile: Option<&Profile>, at: Timestamp) -> Terms {
+    Terms {
+        policy: targeting.effective(matching, profile),
+        maintenance: targeting.maintenance(matching).state(at, UtcOffset::default()),
+    }
+}
+
+fn line(device: &StoredDevice, exemptions: &[Exemption], pair: &Pair, outcome: &Outcome) -> Line {
+    let detail = judge::detail(&pair.then, device, exemptions);
+    let of_interest = !exemptions.is_empty();
     Line {
         device: device.id,
         hostname: device.inventory.hostname.clone(),
@@ -219,5 +251,12 @@ fn line(device: &StoredDevice, pair: &Pair, outcome: &Outcome) -> Line {
         then: outcome.then,
         reasons: detail.reasons,
         blocked: detail.blocked,
+        enforcement: detail.enforcement,
+        users: if of_interest {
+            device.inventory.users.clone()
+        } else {
+            Vec::new()
+        },
+        opens: detail.opens,
     }
 }

@@ -8,6 +8,7 @@ mod checking;
 mod circumstances;
 mod compliance;
 mod decisions;
+mod explanations;
 mod ledger;
 mod planning;
 mod policy;

@@ -6,15 +6,17 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::compliance::Verdict;
+use domain::exemption::{Decision, Enforcement, Exemption};
 use domain::ids::{DeviceId, ProtectorId, VolumeId};
 use domain::inventory::{Inventory, ProtectorReport, Tpm, VolumeReport};
 use domain::ledger::{KeyState, Ledger, LedgerEntry, ProofState};
 use domain::policy::resolve::Targeting;
-use domain::policy::targeting::{CollectionId, Collections, Profile};
+use domain::policy::targeting::{CollectionId, Collections, Deployment, Profile};
 use domain::preview::{Effect, Line, Listing, Preview, Question, Run, Stopped, StoredDevice};
 use domain::time::Timestamp;
 use domain::volume::{EncryptionMethod, ProtectorType, VolumeKind};
 use proptest::prelude::*;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::build::{device, encrypted, plain, tpm};
@@ -48,6 +50,7 @@ struct Kind {
     ledger: u8,
     tags: u8,
     own: bool,
+    exemption: u8,
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
@@ -59,8 +62,9 @@ fn kind() -> impl Strategy<Value = Kind> {
         0..4u8,
         0..4u8,
         prop::bool::weighted(0.2),
+        0..8u8,
     )
-        .prop_map(|(os, data, tpm, virtual_machine, ledger, tags, own)| Kind {
+        .prop_map(|(os, data, tpm, virtual_machine, ledger, tags, own, exemption)| Kind {
             os,
             data,
             tpm,
@@ -68,6 +72,7 @@ fn kind() -> impl Strategy<Value = Kind> {
             ledger,
             tags,
             own,
+            exemption,
         })
 }
 
@@ -137,6 +142,7 @@ fn stored(number: u128, kind: &Kind) -> StoredDevice {
             hostname: format!("PC-{number}"),
             hardware_id: number.to_string(),
             virtual_machine: kind.virtual_machine,
+            users: vec![format!("CORP\\user{number}")],
             tpm: match kind.tpm {
                 0 => Tpm::Absent,
                 1 => Tpm::NotReady {
@@ -157,7 +163,29 @@ fn stored(number: u128, kind: &Kind) -> StoredDevice {
             assignments: assign(&[("os.protector", "tpm")]),
             reason: "special".to_owned(),
         }),
+        exemptions: exemptions(number, kind.exemption),
     }
+}
+
+/// The moment at which the questions are asked.
+const NOW: Timestamp = Timestamp(10_000_000_000);
+const LATER: Timestamp = Timestamp(NOW.0 + 86_400_000);
+
+fn exemptions(number: u128, kind: u8) -> Vec<Exemption> {
+    let at = Timestamp(1);
+    let decision = match kind {
+        1 => Decision::Approved { at, until: None },
+        2 => Decision::Approved { at, until: Some(LATER) },
+        3 => Decision::Approved { at, until: Some(NOW) },
+        4 => Decision::Pending,
+        5 => Decision::Revoked { at },
+        _ => return Vec::new(),
+    };
+    vec![Exemption {
+        user: format!("corp\\USER{number}"),
+        requested: at,
+        decision,
+    }]
 }
 
 fn ask(question: Question<'_>, devices: &[StoredDevice], threads: usize) -> Preview {
@@ -183,6 +211,9 @@ fn one_by_one(question: Question<'_>, devices: &[StoredDevice]) -> (Preview, Vec
         sum.devices += alone.devices;
         sum.volumes_to_encrypt += alone.volumes_to_encrypt;
         sum.volumes_to_decrypt += alone.volumes_to_decrypt;
+        sum.exempt_now += alone.exempt_now;
+        sum.exempt_then += alone.exempt_then;
+        sum.exemption_pending += alone.exemption_pending;
         alone
             .effects
             .into_iter()
@@ -202,7 +233,7 @@ fn question<'a>(present: &'a Targeting, proposed: &'a Targeting, limit: usize) -
     Question {
         present,
         proposed,
-        now: Timestamp(10_000_000_000),
+        now: NOW,
         scope: None,
         listing: Listing {
             effect: None,
@@ -217,10 +248,12 @@ proptest! {
     #[test]
     fn the_whole_fleet_at_once_gives_the_same_as_each_device_by_itself(
         kinds in prop::collection::vec(kind(), 1..60),
-        policy in 0..5usize,
+        policy in 0..6usize,
+        window in 0..3usize,
         scoped in any::<bool>(),
     ) {
-        let pairs: [&[(&str, &str)]; 5] = [
+        let pairs: [&[(&str, &str)]; 6] = [
+            &[("client.user_exemption", "enabled"), ("fixed.encryption", "require")],
             &[("os.protector", "tpm_pin"), ("fixed.encryption", "require")],
             &[("os.encryption", "forbid"), ("fixed.encryption", "forbid")],
             &[("client.manage_virtual_machines", "true")],
@@ -229,6 +262,7 @@ proptest! {
         ];
         let devices: Vec<StoredDevice> = (1..).zip(&kinds).map(|(n, kind)| stored(n, kind)).collect();
         let (present, proposed) = (present(), proposed(pairs[policy], "laptops"));
+        let proposed = proposed.with_deployment(in_window("new", "new", "laptops", [None, Some(OPEN), Some(SHUT)][window])).unwrap();
         let lab: CollectionId = "lab".parse().unwrap();
         let question = Question { scope: scoped.then_some(&lab), ..question(&present, &proposed, 1000) };
         let together = ask(question, &devices, 3);
@@ -242,6 +276,10 @@ proptest! {
         prop_assert_eq!(&together.verdicts_then, &expected.verdicts_then);
         prop_assert_eq!(together.volumes_to_encrypt, expected.volumes_to_encrypt);
         prop_assert_eq!(together.volumes_to_decrypt, expected.volumes_to_decrypt);
+        prop_assert_eq!(
+            (together.exempt_now, together.exempt_then, together.exemption_pending),
+            (expected.exempt_now, expected.exempt_then, expected.exemption_pending)
+        );
         prop_assert_eq!(together.listable, lines.len() as u64);
         prop_assert_eq!(&together.listing, &lines);
     }
@@ -256,7 +294,143 @@ fn of_kind(os: u8, data: u8, tpm: u8, tags: u8) -> Kind {
         ledger: 1,
         tags,
         own: false,
+        exemption: 0,
     }
+}
+
+/// It is 17:46 in UTC.
+const OPEN: &str = "17:00";
+const SHUT: &str = "22:00";
+
+fn in_window(id: &str, policy: &str, collection: &str, start: Option<&str>) -> Deployment {
+    let windows = start.map(|start| serde_json::from_value(json!({ "start": start, "minutes": 60 })).unwrap());
+    Deployment {
+        windows: windows.into_iter().collect(),
+        ..deploy(id, policy, collection, 1)
+    }
+}
+
+fn exempt(number: u128, exemption: u8) -> StoredDevice {
+    let of = Kind {
+        exemption,
+        ..of_kind(0, 0, 2, 1)
+    };
+    stored(number, &of)
+}
+
+#[test]
+fn who_is_exempt_does_not_encrypt_and_is_named_with_the_end_of_it() {
+    let devices = [
+        exempt(1, 1),
+        exempt(2, 2),
+        exempt(3, 3),
+        exempt(4, 4),
+        exempt(5, 5),
+        exempt(6, 0),
+    ];
+    let collections = || Collections::new(vec![tagged("laptops")]).unwrap();
+    let nothing = Targeting::new(collections(), Vec::new(), Vec::new()).unwrap();
+    let heeding = [("os.encryption", "require"), ("client.user_exemption", "enabled")];
+    let asking = |pairs: &[(&str, &str)]| {
+        let proposed = nothing.clone().with_policy(source("new", pairs));
+        proposed.with_deployment(deploy("new", "new", "laptops", 1)).unwrap()
+    };
+    let heeded = asking(&heeding);
+    let preview = ask(question(&nothing, &heeded, 10), &devices, 1);
+    assert_eq!(
+        (
+            preview.count(Effect::Encrypt),
+            preview.count(Effect::Exempt),
+            preview.count(Effect::HeldBack)
+        ),
+        (4, 2, 0),
+        "{preview:?}"
+    );
+    assert_eq!(preview.count(Effect::BecomesNonCompliant), 4, "an exemption excuses");
+    assert_eq!(
+        (preview.exempt_now, preview.exempt_then, preview.exemption_pending),
+        (0, 2, 1)
+    );
+    let of = |number: usize| preview.listing.get(number - 1).unwrap();
+    assert_eq!(of(1).enforcement, Enforcement::Exempt { until: None });
+    assert_eq!(of(2).enforcement, Enforcement::Exempt { until: Some(LATER) });
+    assert_eq!(of(2).users, ["CORP\\user2"]);
+    assert_eq!(
+        (of(3).enforcement, of(4).enforcement),
+        (Enforcement::Enforced, Enforcement::Pending)
+    );
+    assert!(of(6).users.is_empty());
+
+    // The exemption ends before the moment that is asked about.
+    let tomorrow = Question {
+        now: LATER,
+        ..question(&nothing, &heeded, 10)
+    };
+    assert_eq!(ask(tomorrow, &devices, 1).count(Effect::Exempt), 1);
+    // A policy that no longer heeds exemptions encrypts what was exempt.
+    let deaf = asking(&[("os.encryption", "require")]);
+    let preview = ask(question(&heeded, &deaf, 10), &devices, 1);
+    assert_eq!(
+        (
+            preview.count(Effect::Encrypt),
+            preview.count(Effect::BecomesNonCompliant)
+        ),
+        (2, 2)
+    );
+    assert_eq!((preview.exempt_now, preview.exempt_then), (2, 0));
+}
+
+#[test]
+fn what_waits_for_a_window_is_counted_and_told_with_its_opening() {
+    let devices = [stored(1, &of_kind(0, 0, 2, 1)), stored(2, &of_kind(1, 0, 2, 1))];
+    let collections = Collections::new(vec![tagged("laptops")]).unwrap();
+    let nothing = Targeting::new(collections, Vec::new(), Vec::new()).unwrap();
+    let with = |deployment: Deployment| {
+        let proposed = nothing
+            .clone()
+            .with_policy(source("new", &[("os.encryption", "require")]));
+        proposed.with_deployment(deployment).unwrap()
+    };
+    let starting = |start| with(in_window("new", "new", "laptops", start));
+    let counts = |present: &Targeting, proposed: &Targeting| {
+        let preview = ask(question(present, proposed, 10), &devices, 1);
+        let count = |effect| preview.count(effect);
+        let counts = [
+            count(Effect::Encrypt),
+            count(Effect::Waits),
+            count(Effect::BeginsAtOnce),
+            count(Effect::HeldBack),
+        ];
+        (counts, preview)
+    };
+    let (open, shut, none) = (starting(Some(OPEN)), starting(Some(SHUT)), starting(None));
+    assert_eq!(counts(&nothing, &open).0, [1, 0, 0, 0]);
+    let (waiting, preview) = counts(&nothing, &shut);
+    assert_eq!(waiting, [1, 1, 0, 0]);
+    assert_eq!(
+        preview.listing[0].opens.map(Timestamp::minute).as_deref(),
+        Some("1970-04-26 22:00")
+    );
+    assert_eq!(preview.listing[1].opens, None, "nothing is left to begin");
+    // Nothing but the windows changes.
+    let (waiting, preview) = counts(&none, &shut);
+    assert_eq!((waiting, preview.settings.len()), ([0, 1, 0, 0], 0));
+    assert_eq!(counts(&shut, &open).0, [0, 0, 1, 0]);
+    assert_eq!(counts(&shut, &none).0, [0, 0, 1, 0]);
+    assert_eq!(
+        counts(&shut, &nothing).0,
+        [0, 0, 0, 0],
+        "what is no longer to be done does not begin"
+    );
+    // A day that has been never comes again.
+    let mut over = in_window("new", "new", "laptops", None);
+    over.windows =
+        vec![serde_json::from_value(json!({ "date": "1970-01-01", "start": "22:00", "minutes": 60 })).unwrap()];
+    let (held, preview) = counts(&nothing, &with(over.clone()));
+    assert_eq!(held, [0, 0, 0, 1]);
+    assert!(preview.listing[0].blocked[0].contains("none is to come"), "{preview:?}");
+    over.outside_window_allowed = true;
+    assert_eq!(counts(&nothing, &with(over)).0, [1, 0, 0, 0]);
 }
 
 #[test]

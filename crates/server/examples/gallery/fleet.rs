@@ -2,6 +2,7 @@
 
 use askama::Template;
 use domain::access::Role;
+use domain::policy::{Section, Setting, reference};
 use server::web::{
     icons,
     view::{
@@ -518,6 +519,20 @@ fn policies() -> PolicyList {
     }
 }
 
+/// Settings as the real form asks for them.
+fn left(section: Section) -> Vec<Field> {
+    let settings = reference().iter().filter(|setting| setting.section == section);
+    let field = |setting: &Setting| {
+        Field::Text(TextField {
+            name: setting.id,
+            label: setting.title.to_owned(),
+            hint: format!("Empty: left to others. {}", setting.help),
+            ..TextField::default()
+        })
+    };
+    settings.map(field).collect()
+}
+
 fn edit(faults: bool) -> PolicyForm {
     let select = |name, label: &str, choices: &[(&str, &str)], chosen| {
         Field::Select(SelectField {
@@ -553,9 +568,11 @@ fn edit(faults: bool) -> PolicyForm {
         revision: 7,
         sections: vec![
             FormSection {
+                id: "section-os",
+                left: left(Section::OsDrive),
                 title: "Operating system drive",
                 about: "The drive that Windows starts from. With TPM and PIN, nobody starts the computer without the PIN.",
-                fields: vec![
+                set: vec![
                     select("os_encryption", "Encryption", &encryption, "require"),
                     select("os_method", "Method", &method, "xts_aes_256"),
                     select(
@@ -575,22 +592,28 @@ fn edit(faults: bool) -> PolicyForm {
                 ],
             },
             FormSection {
+                id: "section-fixed",
+                left: left(Section::FixedDrive),
                 title: "Fixed data drives",
                 about: "Further drives inside the computer.",
-                fields: vec![
+                set: vec![
                     select("fixed_encryption", "Encryption", &encryption, "require"),
                     select("fixed_method", "Method", &method, "xts_aes_256"),
                 ],
             },
             FormSection {
+                id: "section-removable",
+                left: left(Section::RemovableDrive),
                 title: "Removable data drives",
                 about: "Sticks and external disks while they are attached.",
-                fields: vec![select("removable_encryption", "Encryption", &encryption, "")],
+                set: Vec::new(),
             },
             FormSection {
+                id: "section-client",
+                left: left(Section::Client),
                 title: "Client management",
                 about: "Escrow and how often devices ask.",
-                fields: vec![
+                set: vec![
                     Field::Check(CheckField {
                         name: "escrow",
                         label: "Store recovery passwords on this server".to_owned(),

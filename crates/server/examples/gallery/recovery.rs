@@ -174,6 +174,10 @@ fn own(known: bool, problem: Option<&str>) -> SelfService {
         },
         key_id: TextField { name: "key_id", label: "Recovery key ID on the screen".to_owned(), hint: "The first 8 characters are enough.".to_owned(), required: true, mono: true, ..TextField::default() },
         reason: SelectField { name: "reason", label: "Why is the key needed?".to_owned(), choices: reasons(), required: true, ..SelectField::default() },
+        exemption: known.then(|| {
+            let said = "You asked on 2026-11-20, and nobody has decided yet. Until then your computer is encrypted.";
+            (Tag::new(Tone::Info, "Waits for a decision"), said.to_owned())
+        }),
         problem: problem.map(str::to_owned),
         helpdesk: HELPDESK.to_owned(),
     }

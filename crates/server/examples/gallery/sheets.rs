@@ -15,6 +15,7 @@ use crate::fixtures::{Page, at, chrome};
 pub(crate) fn pages() -> Vec<Page> {
     vec![
         ("policy", policy().render()),
+        ("deployment", deployment().render()),
         ("policy-text-faults", text().render()),
         ("preview", preview().render()),
         ("collection", collection().render()),
@@ -90,14 +91,14 @@ fn policy() -> Sheet {
         table(
             &["Deployment", "Collection", "Priority", "Begins", "Windows"],
             vec![vec![
-                words("laptops-pin"),
+                link("laptops-pin"),
                 link("laptops"),
                 words("10"),
                 Cell::Quiet("2026-12-01T00:00:00Z".to_owned()),
                 words("Sat, Sun from 22:00 for 360 minutes"),
             ]],
         ),
-        Body::Heading("Deploy, or change a deployment".to_owned()),
+        Body::Heading("Deploy to a collection".to_owned()),
         form(
             vec![
                 field("deployment", "Short name", "pin-2"),
@@ -172,6 +173,64 @@ fn policy() -> Sheet {
     page
 }
 
+/// The same page with the form of one deployment.
+fn deployment() -> Sheet {
+    let windows = AreaField {
+        name: "windows",
+        label: "Maintenance windows".to_owned(),
+        value: "windows = [\n  { days = [\"sat\", \"sun\"], start = \"22:00\", minutes = 360 },\n]\n".to_owned(),
+        hint: "TOML; empty: at any time.".to_owned(),
+        errors: Vec::new(),
+        rows: 3,
+    };
+    let fields = vec![
+        Field::Select(SelectField {
+            name: "collection",
+            label: "Collection".to_owned(),
+            choices: Choice::list(&[("all-devices", "All devices"), ("laptops", "Laptops")], "laptops"),
+            ..SelectField::default()
+        }),
+        field("priority", "Priority", "10"),
+        Field::Area(windows),
+    ];
+    let buttons = vec![
+        plain("End deployment"),
+        plain("Preview"),
+        Button::main("Save deployment"),
+    ];
+    let versions = vec![
+        vec![
+            words("2"),
+            Cell::Moment(at("2 days ago")),
+            words("ruth.amsel"),
+            words(
+                "priority: 100 → 10; windows: At any time → every sat, sun from 22:00 for 360 minutes, the device's time",
+            ),
+        ],
+        vec![
+            words("1"),
+            Cell::Moment(at("3 weeks ago")),
+            words("admin"),
+            words("deployed to laptops with priority 100"),
+        ],
+    ];
+    let mut page = policy();
+    let block = Block::new(
+        "Change deployment laptops-pin",
+        "Devices learn of it at their next contact.",
+        vec![
+            form(fields, buttons),
+            Body::Heading("History".to_owned()),
+            table(&["Version", "When", "By", "What changed"], versions),
+        ],
+    );
+    if let Some(Body::Table(list)) = page.blocks.first_mut().and_then(|block| block.bodies.first()).cloned() {
+        page.blocks[0].bodies = vec![Body::Table(list)];
+    }
+    page.blocks.insert(0, block);
+    page
+}
+
 fn text() -> Sheet {
     let area = AreaField {
         name: "text",
@@ -216,6 +275,8 @@ fn preview() -> Sheet {
             bar("Get other settings", Tone::Info, 412, 1240),
             bar("Would encrypt", Tone::Info, 37, 1240),
             bar("Would decrypt", Tone::Warn, 2, 1240),
+            bar("Would wait for a window", Tone::Info, 30, 1240),
+            bar("Would not encrypt: exempt", Tone::Info, 4, 1240),
             bar("Become non-compliant", Tone::Bad, 35, 1240),
             bar("Become compliant", Tone::Good, 0, 1240),
         ],
@@ -231,7 +292,7 @@ fn preview() -> Sheet {
             link("LT-0042"),
             Cell::Tag(Tag::new(Tone::Calm, "Policy not enforced")),
             Cell::Tag(Tag::new(Tone::Bad, "Non-compliant")),
-            words("would encrypt; become non-compliant"),
+            words("would encrypt; would wait for a window; the window opens 2026-11-28 22:00 UTC"),
         ],
         vec![
             link("LT-0043"),
@@ -247,6 +308,14 @@ fn preview() -> Sheet {
         ("Policies", "#"),
         vec![
             Block::new("Effect", "Nothing is saved yet.", vec![Body::Bars(bars)]),
+            Block::new(
+                "Exemptions and maintenance windows",
+                "",
+                vec![
+                    Body::Calm("30 devices would wait for a maintenance window before anything is encrypted or decrypted; keys are cared for at once. Times of day are UTC.".to_owned()),
+                    Body::Calm("All users are exempt on 3 devices today, and would be on 4 devices: nothing is encrypted there while that lasts.".to_owned()),
+                ],
+            ),
             Block::new(
                 "Settings that change",
                 "",

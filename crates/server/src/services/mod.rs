@@ -7,6 +7,7 @@ pub mod devices;
 pub mod enrolment;
 pub mod passwords;
 pub mod policy;
+pub mod preview;
 pub mod recovery;
 pub mod requests;
 pub mod sessions;

@@ -1,27 +1,23 @@
-//! Policies as documents, collections, deployments, marks of devices, exemptions, and previews.
-
-use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
-use std::sync::mpsc;
+//! Policies as documents, collections, deployments, marks of devices, and exemptions.
 
 use domain::access::Permission;
 use domain::exemption::Decision;
 use domain::ids::DeviceId;
 use domain::inventory::Inventory;
-use domain::policy::Conflict;
+use domain::policy::TriState;
 use domain::policy::document::{self, Document as Text};
-use domain::policy::resolve::{PolicySource, Resolved, Targeting};
-use domain::policy::targeting::{Collection, CollectionId, Deployment, DeviceFacts, PolicyId, Window};
-use domain::preview::{Listing, Preview, Question, Run, StoredDevice};
+use domain::policy::resolve::Resolved;
+use domain::policy::targeting::{Collection, CollectionId, DeviceFacts, PolicyId, Window};
+use domain::preview::StoredDevice;
 use domain::time::Timestamp;
 use store::model::{
     BUILT_IN, Content, Document, ExemptionId, ExemptionQuery, ExemptionRecord, Item, ItemKind, Marks, NewExemption,
-    NewItem, Page, Within,
+    NewItem, Page,
 };
 
 use crate::error::{AppError, Result};
 use crate::services::policy::changed;
-use crate::services::{devices, reaches};
+use crate::services::{devices, reaches, recovery};
 use crate::session::CurrentUser;
 use crate::state::AppState;
 
@@ -171,6 +167,18 @@ pub fn read_windows(text: &str) -> Result<Vec<Window>, String> {
         .map_err(|error| error.to_string())
 }
 
+/// The same windows as a text, one a line; empty: none.
+#[must_use]
+pub fn windows_text(windows: &[Window]) -> String {
+    let written = |window: &Window| toml::Value::try_from(window).map(|value| format!("  {value},\n"));
+    let lines: Vec<String> = windows.iter().filter_map(|window| written(window).ok()).collect();
+    if lines.is_empty() {
+        String::new()
+    } else {
+        format!("windows = [\n{}]\n", lines.concat())
+    }
+}
+
 /// Stores a version and tells the devices concerned. Needs [`Permission::ManagePolicy`].
 ///
 /// # Errors
@@ -216,108 +224,6 @@ pub async fn put(
     Ok(version)
 }
 
-/// What a change would do: a policy with another text, or another deployment.
-#[derive(Clone, Debug)]
-pub enum Proposal {
-    /// A document.
-    Document(Document),
-    /// A deployment.
-    Deployment(Deployment),
-}
-
-/// What a change would do to the devices in the scope. Needs [`Permission::ManagePolicy`].
-///
-/// # Errors
-/// 403; 422 when it does not fit.
-pub async fn preview(state: &AppState, user: &CurrentUser, proposal: Proposal, listing: Listing) -> Result<Preview> {
-    user.demand(Permission::ManagePolicy)?;
-    let present = state.store.resolver().await?;
-    let proposed = match proposal {
-        Proposal::Document(document) => {
-            let id = document.id.clone();
-            let source = PolicySource {
-                id: document.id,
-                name: document.name,
-                assignments: document.assignments,
-            };
-            let proposed = present.clone().with_policy(source);
-            if id.as_str() == BUILT_IN && !present.deployments().any(|d| d.id.as_str() == BUILT_IN) {
-                proposed
-                    .with_deployment(built_in(id)?)
-                    .map_err(|errors| rejected(&errors))?
-            } else {
-                proposed
-            }
-        }
-        Proposal::Deployment(deployment) => present
-            .clone()
-            .with_deployment(deployment)
-            .map_err(|errors| rejected(&errors))?,
-    };
-    over_the_fleet(state, &user.within(), present, proposed, listing).await
-}
-
-fn built_in(policy: PolicyId) -> Result<Deployment> {
-    Ok(Deployment {
-        id: BUILT_IN.parse().map_err(AppError::internal)?,
-        policy,
-        collection: CollectionId::all_devices(),
-        priority: u32::MAX,
-        not_before: None,
-        windows: Vec::new(),
-        outside_window_allowed: true,
-    })
-}
-
-fn rejected<E: ToString>(errors: &[E]) -> AppError {
-    AppError::invalid(
-        "rejected",
-        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-    )
-}
-
-async fn over_the_fleet(
-    state: &AppState,
-    within: &Within,
-    present: Targeting,
-    proposed: Targeting,
-    listing: Listing,
-) -> Result<Preview> {
-    let now = state.now();
-    // Few batches wait, however large the fleet is.
-    let (send, receive) = mpsc::sync_channel::<Vec<StoredDevice>>(4);
-    let work = tokio::task::spawn_blocking(move || {
-        let question = Question {
-            present: &present,
-            proposed: &proposed,
-            now,
-            scope: None,
-            listing,
-        };
-        let run = Run {
-            question,
-            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            progress: &|_| ControlFlow::Continue(()),
-        };
-        let devices = receive.into_iter().flatten().map(Ok::<_, std::convert::Infallible>);
-        run.run(devices, Ok)
-    });
-    let mut after = None;
-    loop {
-        let batch = state.store.stored_devices(within, after, BATCH).await?;
-        let Some(last) = batch.last() else { break };
-        after = Some(last.id);
-        let send = send.clone();
-        let sent = tokio::task::spawn_blocking(move || send.send(batch)).await;
-        if !matches!(sent, Ok(Ok(()))) {
-            break;
-        }
-    }
-    drop(send);
-    let preview = work.await.map_err(AppError::internal)?;
-    preview.map_err(|_| AppError::internal("a preview ended early"))
-}
-
 /// Devices of a collection that are in the scope: how many there are, and a part of them.
 ///
 /// # Errors
@@ -336,8 +242,9 @@ pub async fn members(
     loop {
         let batch = state.store.stored_devices(&within, after, BATCH).await?;
         let Some(last) = batch.last() else { break };
-        after = Some(last.id);
-        for device in batch {
+        after = Some(last.device);
+        for stored in batch {
+            let device = stored.read()?;
             if resolver.collections().member_of(&device.facts()).contains(id) {
                 if count >= offset && listed.len() < limit {
                     listed.push(device);
@@ -358,8 +265,6 @@ pub struct Effective {
     pub marks: Marks,
     /// Every setting, with its reasons.
     pub resolved: Resolved,
-    /// Where the domain's Group Policy says otherwise, in sentences: that is reported, not fought.
-    pub conflicts: Vec<String>,
 }
 
 /// What holds for a device and why, with its marks and its name.
@@ -384,9 +289,7 @@ pub async fn effective(state: &AppState, user: &CurrentUser, id: DeviceId) -> Re
         .resolver()
         .await?
         .resolve(&facts, marks.profile.as_ref(), state.now());
-    let differences = domain::policy::compare_registry(&resolved.policy, facts.inventory);
     Ok(Effective {
-        conflicts: differences.conflicts.iter().map(Conflict::sentence).collect(),
         hostname: device.hostname,
         marks,
         resolved,
@@ -496,6 +399,24 @@ pub async fn decide(state: &AppState, user: &CurrentUser, id: u64, verb: Verb, n
         .await?;
     devices.into_iter().for_each(|device| state.hub.wake(device));
     Ok(())
+}
+
+/// Whether a person may ask to be exempt: the policy of a device of theirs heeds exemptions.
+///
+/// # Errors
+/// 403; when the store fails.
+pub async fn may_ask(state: &AppState, user: &CurrentUser) -> Result<bool> {
+    for device in recovery::own_devices(state, user).await? {
+        let view = state.store.check_in_view(device.id).await?;
+        let Some(digest) = view.and_then(|view| view.policy_digest) else {
+            continue;
+        };
+        let policy = state.store.effective_policy(&digest).await?;
+        if policy.is_some_and(|policy| policy.client.user_exemption == TriState::Enabled) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A person's own exemptions, the newest first.

@@ -10,6 +10,7 @@ mod browser;
 mod forged;
 mod looks;
 mod policies;
+mod previews;
 mod recovery;
 mod roles;
 mod sign_in;

@@ -199,6 +199,195 @@ async fn a_deployment_is_previewed_before_it_is_made() {
 }
 
 #[tokio::test]
+async fn sections_of_the_form_are_folded_unless_something_in_them_is_configured_or_wrong() {
+    let harness = Harness::start().await;
+    filled(&harness).await;
+    let browser = Browser::signed_in(&harness, "admin", ADMIN_PASSWORD).await;
+    let edit = "/admin/policies/pin/edit";
+    let page = browser.get(edit).await.body;
+    let opened = |page: &str| {
+        let sections = page.split("<details class=\"card fold form-section\"").skip(1);
+        let open = sections.filter(|section| section.starts_with(" open"));
+        let id = |section: &str| {
+            section
+                .split("id=\"")
+                .nth(1)
+                .unwrap()
+                .split('"')
+                .next()
+                .unwrap()
+                .to_owned()
+        };
+        open.map(id).collect::<Vec<_>>()
+    };
+    assert_eq!(opened(&page), ["section-os"], "{page}");
+    assert_eq!(page.matches("href=\"#section-").count(), 5);
+    assert!(page.contains("2 of ") && page.contains("none of "), "{page}");
+    // Every setting is in the form, in view or folded away.
+    for setting in domain::policy::reference() {
+        assert_eq!(
+            page.matches(&format!(" name=\"{}\"", setting.id)).count(),
+            1,
+            "{}",
+            setting.id
+        );
+    }
+    let wrong = [("revision", "1"), ("client.check_interval_minutes", "0")];
+    let refused = post(&browser, edit, edit, &wrong).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(opened(&refused.body), ["section-client"], "{}", refused.body);
+}
+
+#[tokio::test]
+async fn self_service_tells_who_may_ask_to_be_exempt_how_it_stands() {
+    let harness = Harness::start().await;
+    let (device, _) = with_a_device(&harness).await;
+    let anna = person(&harness, "CORP\\anna", domain::access::Role::SelfService).await;
+    let words = "Exemption from encryption";
+    assert!(
+        !anna.get("/selfservice").await.body.contains(words),
+        "no policy heeds exemptions"
+    );
+    let admin = Browser::signed_in(&harness, "admin", ADMIN_PASSWORD).await;
+    let edit = "/admin/policies/default/edit";
+    let heed = [("revision", "0"), ("client.user_exemption", "enabled")];
+    let saved = post(&admin, edit, edit, &heed).await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.body);
+    device.check_in(None).await.unwrap();
+    let stands = async |state: &str| {
+        let page = anna.get("/selfservice").await.body;
+        assert!(
+            page.contains("href=\"/selfservice/exemption\"") && page.contains(state),
+            "{state}: {page}"
+        );
+    };
+    stands("you may ask to be exempt").await;
+    let own = "/selfservice/exemption";
+    post(&anna, own, own, &[("reason", "a measuring device")]).await;
+    stands("nobody has decided yet").await;
+    let grant = [("id", "1"), ("verb", "approve"), ("days", "30"), ("note", "")];
+    post(&admin, "/admin/exemptions", "/admin/exemptions/decide", &grant).await;
+    stands("You are exempt until 2026-12-25 00:00:00 UTC").await;
+    let back = [("id", "1"), ("verb", "revoke"), ("days", ""), ("note", "")];
+    post(&admin, "/admin/exemptions", "/admin/exemptions/decide", &back).await;
+    stands("was taken back").await;
+}
+
+#[tokio::test]
+async fn a_deployment_is_changed_by_a_form_that_shows_how_it_stands() {
+    let harness = Harness::start().await;
+    filled(&harness).await;
+    let browser = Browser::signed_in(&harness, "admin", ADMIN_PASSWORD).await;
+    let form = "/admin/policies/pin?deployment=laptops-pin";
+    let page = browser.get("/admin/policies/pin").await.body;
+    assert!(page.contains(&format!("href=\"{form}\"")), "{page}");
+    let page = browser.get(form).await.body;
+    for shown in [
+        "Change deployment laptops-pin",
+        "name=\"deployment\" value=\"laptops-pin\"",
+        "name=\"revision\" value=\"1\"",
+        "value=\"10\"",
+        "minutes = 60",
+        "<option value=\"laptops\" selected>",
+        "deployed to laptops with priority 10",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    let deploy = "/admin/policies/pin/deploy";
+    let changed = [
+        ("revision", "1"),
+        ("deployment", "laptops-pin"),
+        ("collection", "all-devices"),
+        ("priority", "20"),
+        ("begin", "2026-12-01"),
+        ("windows", ""),
+    ];
+    let saved = post(&browser, form, deploy, &changed).await;
+    assert_eq!(
+        saved.location(),
+        "/admin/policies/pin?done=deployment",
+        "{}",
+        saved.body
+    );
+    let page = browser.get(form).await.body;
+    for shown in [
+        "collection: laptops → all-devices; priority: 10 → 20; begins: At once → 2026-12-01T00:00:00Z; windows: every day",
+        "deployed to laptops with priority 10",
+        "value=\"2026-12-01\"",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert_eq!(harness.audit_count("deployment.changed").await, 2);
+
+    let late = post(&browser, form, deploy, &[&changed[..], &[("outside", "on")]].concat()).await;
+    assert_eq!(late.status, StatusCode::CONFLICT, "it was made of the first version");
+    let mut same = changed;
+    same[0].1 = "2";
+    let nothing = post(&browser, form, deploy, &same).await;
+    assert_eq!(nothing.location(), "/admin/policies/pin?done=policy-same");
+    assert_eq!(harness.audit_count("deployment.changed").await, 2);
+    // Faults are told at the fields, and what was given is kept.
+    let wrong = [
+        ("revision", "2"),
+        ("deployment", "laptops-pin"),
+        ("collection", "laptops"),
+        ("priority", "soon"),
+        ("begin", "tomorrow"),
+        ("windows", "windows = 7"),
+    ];
+    let refused = post(&browser, form, deploy, &wrong).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.body.matches("field-error").count(), 3, "{}", refused.body);
+    assert!(refused.body.contains("value=\"soon\"") && refused.body.contains("windows = 7"));
+    let missing = browser.get("/admin/policies/pin?deployment=nothing").await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_new_deployment_does_not_take_the_name_of_another() {
+    let harness = Harness::start().await;
+    filled(&harness).await;
+    let browser = Browser::signed_in(&harness, "admin", ADMIN_PASSWORD).await;
+    let again = post(&browser, "/admin/policies/pin", "/admin/policies/pin/deploy", &DEPLOY).await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        again.body.contains("There is a deployment of this name already"),
+        "{}",
+        again.body
+    );
+    let new = [("id", "other"), ("text", PIN)];
+    post(&browser, "/admin/policies/new", "/admin/policies", &new).await;
+    let other = "/admin/policies/other";
+    for fields in [&DEPLOY[..], &[&[("revision", "1")], &DEPLOY[..]].concat()] {
+        let taken = post(&browser, other, "/admin/policies/other/deploy", fields).await;
+        assert_eq!(taken.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(
+            taken.body.contains("belongs to a deployment of the policy pin"),
+            "{}",
+            taken.body
+        );
+    }
+    let ended = post(
+        &browser,
+        other,
+        "/admin/policies/other/deploy/end",
+        &[("ended", "laptops-pin")],
+    )
+    .await;
+    assert_eq!(ended.status, StatusCode::NOT_FOUND);
+    // One that was ended begins anew, with its history.
+    let end = [("ended", "laptops-pin")];
+    post(&browser, "/admin/policies/pin", "/admin/policies/pin/deploy/end", &end).await;
+    let anew = post(&browser, "/admin/policies/pin", "/admin/policies/pin/deploy", &DEPLOY).await;
+    assert_eq!(anew.location(), "/admin/policies/pin?done=deployment", "{}", anew.body);
+    let page = browser.get("/admin/policies/pin?deployment=laptops-pin").await.body;
+    assert!(
+        page.contains(">ended<") && page.contains("name=\"revision\" value=\"3\""),
+        "{page}"
+    );
+}
+
+#[tokio::test]
 async fn a_device_shows_what_holds_for_it_and_why() {
     let harness = Harness::start().await;
     let (device, _) = with_a_device(&harness).await;

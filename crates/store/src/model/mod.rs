@@ -7,6 +7,7 @@ mod key;
 mod page;
 mod policy;
 mod request;
+mod stored;
 mod summary;
 mod targeting;
 mod token;
@@ -27,6 +28,7 @@ pub use key::{
 pub use page::{Direction, Page, Paging};
 pub use policy::{NewPolicy, PolicyVersion};
 pub use request::{DeviceRequest, NewRequest, RequestKind};
+pub use stored::StoredInventory;
 pub use summary::{KeyTally, Summary};
 pub use targeting::{
     BUILT_IN, Content, DecisionRecord, Document, ExemptionId, ExemptionQuery, ExemptionRecord, Item, ItemKind, Marks,

@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-pub use self::fleet::{OfflineFleet, StoredInventory};
+pub use self::fleet::OfflineFleet;
 use self::gathered::Gathered;
 pub use self::offline::OfflineAudit;
 use self::readers::Readers;

@@ -7,16 +7,15 @@ use domain::exemption::Decision;
 use domain::ids::DeviceId;
 use domain::policy::Policy;
 use domain::policy::resolve::Targeting as Resolver;
-use domain::preview::StoredDevice;
 use domain::time::Timestamp;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::Connection;
 
-use super::values::{Id, id as row_id, json, time};
+use super::values::{Id, json, time};
 use super::writer::Tx;
-use super::{SqliteStore, exemptions, inventory, items, key_records, marks, resolved, within};
+use super::{SqliteStore, exemptions, fleet, inventory, items, marks, resolved};
 use crate::model::{
     Content, DecisionRecord, ExemptionId, ExemptionQuery, ExemptionRecord, Item, ItemKind, Marks, NewExemption,
-    NewItem, Page, Passed, Within,
+    NewItem, Page, Passed, StoredInventory, Within,
 };
 use crate::traits::Targeting;
 use crate::{Result, StoreError, What};
@@ -115,9 +114,14 @@ impl Targeting for SqliteStore {
         self.write(move |tx| time_passed(tx, now)).await
     }
 
-    async fn stored_devices(&self, within: &Within, after: Option<DeviceId>, limit: u32) -> Result<Vec<StoredDevice>> {
+    async fn stored_devices(
+        &self,
+        within: &Within,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Result<Vec<StoredInventory>> {
         let within = within.clone();
-        self.read(move |sql| stored_devices(sql, &within, after, limit)).await
+        self.read(move |sql| fleet::page(sql, &within, after, limit)).await
     }
 
     async fn request_exemption(
@@ -203,26 +207,4 @@ fn ends(sql: &Connection, since: Timestamp, now: Timestamp) -> Result<bool> {
     Ok(sql
         .prepare_cached("SELECT 1 FROM exemptions WHERE state = 'approved' AND until > ?1 AND until <= ?2 LIMIT 1")?
         .exists([since.0, now.0])?)
-}
-
-fn stored_devices(sql: &Connection, within: &Within, after: Option<DeviceId>, limit: u32) -> Result<Vec<StoredDevice>> {
-    let (seen, mut values) = within::single(within, "devices.id")?;
-    values.push(after.as_ref().map_or(Vec::new(), |id| id.blob().to_vec()).into());
-    values.push(limit.into());
-    sql.prepare_cached(&format!(
-        "SELECT id, inventory FROM devices
-         WHERE {seen} AND id > ? AND retired_at IS NULL AND inventory IS NOT NULL ORDER BY id LIMIT ?"
-    ))?
-    .query_and_then(params_from_iter(values), |row| {
-        let id: DeviceId = row_id(row, "id")?;
-        let Marks { tags, profile } = marks::of(sql, id)?;
-        Ok(StoredDevice {
-            id,
-            inventory: json(row, "inventory")?,
-            ledger: key_records::ledger(sql, id)?,
-            tags,
-            profile,
-        })
-    })?
-    .collect()
 }

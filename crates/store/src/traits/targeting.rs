@@ -6,12 +6,12 @@ use domain::exemption::Decision;
 use domain::ids::DeviceId;
 use domain::policy::Policy;
 use domain::policy::resolve::Targeting as Resolver;
-use domain::preview::StoredDevice;
 use domain::time::Timestamp;
 
 use crate::Result;
 use crate::model::{
-    ExemptionId, ExemptionQuery, ExemptionRecord, Item, ItemKind, Marks, NewExemption, NewItem, Page, Passed, Within,
+    ExemptionId, ExemptionQuery, ExemptionRecord, Item, ItemKind, Marks, NewExemption, NewItem, Page, Passed,
+    StoredInventory, Within,
 };
 
 /// Policies as documents, whom they reach, and who is exempt. Nothing is deleted.
@@ -66,7 +66,12 @@ pub trait Targeting {
     async fn time_passed(&self, now: Timestamp) -> Result<Passed>;
 
     /// The next of these devices as a preview needs them (not retired, with an inventory, by id, after `after`).
-    async fn stored_devices(&self, within: &Within, after: Option<DeviceId>, limit: u32) -> Result<Vec<StoredDevice>>;
+    async fn stored_devices(
+        &self,
+        within: &Within,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Result<Vec<StoredInventory>>;
 
     /// Stores a wish to be exempt, and evaluates the person's devices anew. Returns its number and those devices.
     ///

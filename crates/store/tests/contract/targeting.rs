@@ -277,7 +277,7 @@ pub(crate) async fn tags_and_own_settings_take_effect_with_the_change(store: &dy
         .unwrap();
     assert_eq!(store.audit_head().await.unwrap().sequence, before, "nothing changed");
     let stored = store.stored_devices(&Within::default(), None, 10).await.unwrap();
-    assert_eq!((stored.len(), stored[0].tags.len()), (1, 1));
+    assert_eq!((stored.len(), stored[0].clone().read().unwrap().tags.len()), (1, 1));
     assert_eq!(
         store.stored_devices(&Within::default(), Some(id), 10).await,
         Ok(Vec::new())

@@ -90,7 +90,11 @@ pub(crate) async fn lists_and_look_ups_end_at_the_scope(store: &dyn Store) {
             assert_eq!(seen.is_some(), expected.contains(id), "{scope:?}");
         }
         let stored = store.stored_devices(&scope, None, 10).await.unwrap();
-        assert_eq!(stored.iter().map(|d| d.id).collect::<Vec<_>>(), expected, "{scope:?}");
+        assert_eq!(
+            stored.iter().map(|d| d.device).collect::<Vec<_>>(),
+            expected,
+            "{scope:?}"
+        );
         for search in [
             KeySearch::Whole(protector(0xABCD_0001)),
             KeySearch::Whole(protector(0xABCD_0002)),

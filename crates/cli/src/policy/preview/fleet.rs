@@ -6,6 +6,8 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, anyhow, bail};
+use clap::Args;
+use domain::exemption::Exemption;
 use domain::ids::DeviceId;
 use domain::inventory::Inventory;
 use domain::ledger::Ledger;
@@ -14,11 +16,35 @@ use domain::policy::targeting::{Collections, Profile};
 use domain::preview::StoredDevice;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use store::{OfflineFleet, StoredInventory};
+use store::OfflineFleet;
+use store::model::StoredInventory;
 use uuid::Uuid;
 
+/// Where the inventories come from.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(in crate::policy) struct SourceArgs {
+    /// A server's data folder; the server may be running
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// A folder or a file with inventories
+    #[arg(long, value_name = "FILE")]
+    inventories: Option<PathBuf>,
+}
+
+impl SourceArgs {
+    /// The fleet that is meant.
+    pub(in crate::policy) fn open(&self) -> Result<Fleet> {
+        match (&self.data_dir, &self.inventories) {
+            (Some(folder), _) => Fleet::of_server(folder),
+            (None, Some(path)) => Fleet::of_files(path),
+            (None, None) => bail!("there is nothing to look at: --data-dir or --inventories"),
+        }
+    }
+}
+
 /// A fleet that is stored somewhere.
-pub(super) enum Fleet {
+pub(in crate::policy) enum Fleet {
     /// A server's database.
     Server(OfflineFleet),
     /// A file for each device, by name.
@@ -28,7 +54,7 @@ pub(super) enum Fleet {
 }
 
 /// A device as it is stored.
-pub(super) enum Stored {
+pub(in crate::policy) enum Stored {
     /// A row of a server's database.
     Row(StoredInventory),
     /// A text in JSON.
@@ -43,7 +69,7 @@ pub(super) enum Stored {
 }
 
 /// Where a text is.
-pub(super) enum Place {
+pub(in crate::policy) enum Place {
     /// A file of its own.
     File(PathBuf),
     /// A line, from 1.
@@ -62,6 +88,8 @@ struct Record {
     tags: BTreeSet<String>,
     #[serde(default)]
     profile: Option<Profile>,
+    #[serde(default)]
+    exemptions: Vec<Exemption>,
 }
 
 /// Tells a record from a bare inventory.
@@ -75,7 +103,7 @@ const PAGE: u32 = 1000;
 
 impl Fleet {
     /// The devices of a server, which may be running: as they are now.
-    pub(super) fn of_server(folder: &Path) -> Result<Self> {
+    fn of_server(folder: &Path) -> Result<Self> {
         let database = folder.join(server::DATABASE);
         let fleet =
             OfflineFleet::open_read_only(&database).with_context(|| format!("reading {}", database.display()))?;
@@ -83,7 +111,7 @@ impl Fleet {
     }
 
     /// The devices in a folder or a file.
-    pub(super) fn of_files(path: &Path) -> Result<Self> {
+    fn of_files(path: &Path) -> Result<Self> {
         if !path.is_dir() {
             return Ok(Self::Lines(path.to_owned()));
         }
@@ -102,8 +130,11 @@ impl Fleet {
         Ok(Self::Folder(files))
     }
 
-    /// What is in force there: nothing, for files.
-    pub(super) fn targeting(&self) -> Result<Targeting> {
+    /// What is in force: as a file says, or else there; nothing, for files.
+    pub(in crate::policy) fn targeting(&self, file: Option<&Path>) -> Result<Targeting> {
+        if let Some(file) = file {
+            return super::files::targeting(file);
+        }
         if let Self::Server(fleet) = self {
             return fleet.targeting().context("reading what is in force");
         }
@@ -112,7 +143,7 @@ impl Fleet {
     }
 
     /// How many devices there are, when that is known beforehand.
-    pub(super) fn count(&self) -> Result<Option<u64>> {
+    pub(in crate::policy) fn count(&self) -> Result<Option<u64>> {
         match self {
             Self::Server(fleet) => Ok(Some(fleet.count()?)),
             Self::Folder(files) => Ok(Some(files.len() as u64)),
@@ -121,7 +152,7 @@ impl Fleet {
     }
 
     /// The devices as they are stored.
-    pub(super) fn stored(self) -> Result<Box<dyn Iterator<Item = Result<Stored>> + Send>> {
+    pub(in crate::policy) fn stored(self) -> Result<Box<dyn Iterator<Item = Result<Stored>> + Send>> {
         match self {
             Self::Server(fleet) => Ok(Box::new(Rows {
                 fleet,
@@ -174,28 +205,14 @@ impl Iterator for Rows {
 }
 
 /// Makes a device of what is stored.
-pub(super) fn read(stored: Stored) -> Result<StoredDevice> {
+pub(in crate::policy) fn read(stored: Stored) -> Result<StoredDevice> {
     match stored {
-        Stored::Row(row) => of_row(row),
+        Stored::Row(row) => Ok(row.read()?),
         Stored::Text { number, place, text } => of_text(number, &text).map_err(|error| match place {
             Place::File(file) => anyhow!("{}: {error}", file.display()),
             Place::Line(file, line) => anyhow!("{}:{line}: {error}", file.display()),
         }),
     }
-}
-
-fn of_row(row: StoredInventory) -> Result<StoredDevice> {
-    let named = |what: &str, error: Error| anyhow!("{what} of device {}: {error}", row.device);
-    Ok(StoredDevice {
-        id: row.device,
-        inventory: parse(&row.inventory).map_err(|error| named("inventory", error))?,
-        tags: match &row.tags {
-            Some(tags) => parse(tags).map_err(|error| named("tags", error))?,
-            None => BTreeSet::new(),
-        },
-        ledger: row.ledger,
-        profile: row.profile,
-    })
 }
 
 fn of_text(number: u128, text: &str) -> Result<StoredDevice> {
@@ -208,6 +225,7 @@ fn of_text(number: u128, text: &str) -> Result<StoredDevice> {
             ledger: Ledger::default(),
             tags: BTreeSet::new(),
             profile: None,
+            exemptions: Vec::new(),
         });
     }
     let record: Record = parse(text)?;
@@ -217,6 +235,7 @@ fn of_text(number: u128, text: &str) -> Result<StoredDevice> {
         ledger: record.ledger,
         tags: record.tags,
         profile: record.profile,
+        exemptions: record.exemptions,
     })
 }
 

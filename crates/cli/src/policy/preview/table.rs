@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use domain::compliance::Verdict;
+use domain::exemption::Enforcement;
 use domain::policy::setting;
 use domain::preview::{Effect, Line, Listing, Preview};
 
@@ -24,6 +25,7 @@ pub(super) fn write(preview: &Preview, listing: &Listing, policy: &str, collecti
     text.push('\n');
     effects(&mut text, preview);
     compliance(&mut text, preview);
+    exemptions(&mut text, preview);
     settings(&mut text, preview);
     devices(&mut text, preview, listing);
     text.truncate(text.trim_end().len());
@@ -63,6 +65,23 @@ fn compliance(text: &mut String, preview: &Preview) {
     }
 }
 
+/// Nothing, where nobody asked for one.
+fn exemptions(text: &mut String, preview: &Preview) {
+    let counts = [
+        ("Exempt now", preview.exempt_now),
+        ("Exempt then", preview.exempt_then),
+        ("Wait for a decision", preview.exemption_pending),
+    ];
+    if counts.iter().all(|(_, count)| *count == 0) {
+        return;
+    }
+    line(text, "Devices all of whose users are exempt, or have asked to be");
+    for (title, count) in counts {
+        row(text, title, count, preview.devices, "");
+    }
+    text.push('\n');
+}
+
 /// From good to bad.
 const VERDICTS: [Verdict; 5] = [
     Verdict::Compliant,
@@ -100,9 +119,22 @@ fn devices(text: &mut String, preview: &Preview, listing: &Listing) {
     );
     for device in &preview.listing {
         line(text, &format!("  {:24} {}", device.hostname, happens(device)));
+        if let Some(said) = exemption(device) {
+            line(text, &format!("  {:24}   {said}", ""));
+        }
         for blocked in &device.blocked {
             line(text, &format!("  {:24}   {blocked}", ""));
         }
+    }
+}
+
+fn exemption(device: &Line) -> Option<String> {
+    let users = device.users.join(", ");
+    match device.enforcement {
+        Enforcement::Exempt { until: None } => Some(format!("exempt: {users}")),
+        Enforcement::Exempt { until: Some(until) } => Some(format!("exempt until {}: {users}", until.date())),
+        Enforcement::Pending => Some(format!("an exemption waits for a decision: {users}")),
+        Enforcement::Enforced | Enforcement::NotEnforced => None,
     }
 }
 
@@ -117,6 +149,12 @@ fn happens(device: &Line) -> String {
             Effect::Encrypt => "encrypts".to_owned(),
             Effect::Decrypt => "decrypts".to_owned(),
             Effect::Reencrypt => "decrypts, to encrypt anew".to_owned(),
+            Effect::Waits => match device.opens {
+                Some(opens) => format!("waits for the window that opens {} UTC", opens.minute()),
+                None => effect.words().to_owned(),
+            },
+            Effect::BeginsAtOnce => "begins at once, and waits for a window today".to_owned(),
+            Effect::Exempt => "does not encrypt: exempt".to_owned(),
             Effect::HeldBack => "would have to encrypt, and cannot".to_owned(),
             Effect::BecomesNonCompliant => {
                 let codes: Vec<String> = device.reasons.iter().map(|reason| reason.code().to_string()).collect();

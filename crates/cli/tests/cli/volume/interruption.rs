@@ -45,7 +45,7 @@ fn interrupt_by(signal: Signal, ground: &Ground, arguments: &str, lines: usize) 
 }
 
 /// Whether the program has a handler for the signal (proc(5): `SigCgt`).
-fn hears(pid: Pid, signal: Signal) -> bool {
+pub(crate) fn hears(pid: Pid, signal: Signal) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
     let mask = u64::from_str_radix(mask.trim(), 16).unwrap();

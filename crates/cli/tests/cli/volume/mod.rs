@@ -4,7 +4,7 @@ mod bad_input;
 mod conversions;
 pub(crate) mod documentation;
 mod ground;
-mod interruption;
+pub(crate) mod interruption;
 mod judges;
 mod metadata;
 mod pages;

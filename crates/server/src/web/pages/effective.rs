@@ -93,7 +93,7 @@ fn sheet(
             .iter()
             .map(|fault| (Tone::Bad, format!("{}: {}", fault.setting, fault.message))),
     );
-    notes.extend(found.conflicts.iter().map(|said| (Tone::Warn, said.clone())));
+    notes.extend(resolved.conflicts.iter().map(|c| (Tone::Warn, c.sentence.clone())));
     if chrome.may_manage_policy() {
         let about = "Tags are for rules of collections. Own settings beat every deployment.";
         blocks.push(Block::new(
@@ -134,7 +134,7 @@ fn deployments(resolved: &Resolved) -> Block {
                     u32::MAX => "last".to_owned(),
                     number => number.to_string(),
                 }),
-                Cell::Text(applied.because.to_string()),
+                Cell::Text(applied.why()),
             ]
         })
         .collect();
@@ -149,7 +149,10 @@ fn deployments(resolved: &Resolved) -> Block {
     };
     Block::new(
         "Policies that reach it",
-        "The first one wins, setting by setting.",
+        format!(
+            "The first one wins, setting by setting. {}",
+            resolved.maintenance.sentence()
+        ),
         vec![body],
     )
 }
@@ -176,21 +179,14 @@ fn section_block(section: Section, resolved: &Resolved) -> Option<Block> {
 }
 
 fn row(explained: &Explained) -> Vec<Cell> {
-    let known = setting(explained.setting);
-    let label = |value: &str| known.map_or_else(|| value.to_owned(), |setting| setting.label(value));
-    let beat: Vec<String> = explained
-        .beat
-        .iter()
-        .map(|beaten| format!("{} of {}: {}", label(&beaten.value), beaten.origin, beaten.because))
-        .collect();
     vec![
-        Cell::Text(known.map_or(explained.setting, |setting| setting.title).to_owned()),
-        Cell::Text(label(&explained.value)),
+        Cell::Text(explained.title().to_owned()),
+        Cell::Text(explained.label()),
         match &explained.origin {
             Origin::Default => Cell::Quiet("Default".to_owned()),
             origin => Cell::Text(origin.to_string()),
         },
-        Cell::Quiet(beat.join("; ")),
+        Cell::Quiet(explained.overruled().join("; ")),
     ]
 }
 

@@ -16,7 +16,7 @@ use crate::{
     csrf::CsrfForm,
     error::{AppError, Result},
     services::targeting::{self, Verb},
-    session::{Require, may},
+    session::{CurrentUser, Require, may},
     state::AppState,
     web::{
         format::{exact, moment_or},
@@ -251,6 +251,34 @@ pub(crate) async fn decide(
     };
     targeting::decide(&state, &user.0, id, verb, field("note")).await?;
     Ok(go("/admin/exemptions?done=exemption"))
+}
+
+/// How it stands with a person's exemption: the state of what they asked for, and a sentence. None for those who never asked
+/// and cannot.
+pub(super) async fn standing(state: &AppState, user: &CurrentUser) -> Result<Option<(Tag, String)>> {
+    let now = state.now();
+    let found = targeting::own_exemptions(state, user).await?;
+    let Some(newest) = found.iter().find(|one| can_change(one, now)).or(found.first()) else {
+        let ask = (
+            Tag::new(Tone::Calm, "Not asked for"),
+            "Your computer is encrypted. If that cannot be, you may ask to be exempt.".to_owned(),
+        );
+        return Ok(targeting::may_ask(state, user).await?.then_some(ask));
+    };
+    let asked = newest.exemption.requested.date();
+    let said = match newest.exemption.decision {
+        Decision::Pending => {
+            format!("You asked on {asked}, and nobody has decided yet. Until then your computer is encrypted.")
+        }
+        Decision::Approved { until: Some(until), .. } if newest.exemption.holds(now) => {
+            format!("You are exempt until {} UTC.", exact(until))
+        }
+        Decision::Approved { .. } if newest.exemption.holds(now) => "You are exempt for good.".to_owned(),
+        Decision::Approved { .. } => "Your exemption has ended. You may ask again.".to_owned(),
+        Decision::Denied { .. } => format!("What you asked for on {asked} was refused. You may ask again."),
+        Decision::Revoked { .. } => "Your exemption was taken back. You may ask again.".to_owned(),
+    };
+    Ok(Some((state_of(newest, now), said)))
 }
 
 /// `GET /selfservice/exemption`: a person's own.

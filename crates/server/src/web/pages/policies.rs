@@ -5,12 +5,14 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::StatusCode,
     response::Response,
 };
+use domain::access::Permission;
 use domain::policy::targeting::Deployment;
 use domain::policy::{Assignments, Section, Setting, SettingKind, document, reference};
+use serde::Deserialize;
 use store::model::{BUILT_IN, Content, Document, Item, ItemKind};
 
 use crate::{
@@ -32,7 +34,7 @@ use crate::{
     },
 };
 
-use super::deployments;
+use super::deployments::{self, Filled};
 
 /// Most changes that are shown of one version.
 const MOST_CHANGES: usize = 12;
@@ -90,19 +92,51 @@ fn of_policy<'a>(id: &'a str, deployments: &'a [Item]) -> impl Iterator<Item = &
         .filter(move |deployment| deployment.policy.as_str() == id)
 }
 
+/// Which deployment is to be changed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Asked {
+    deployment: String,
+}
+
 /// `GET /admin/policies/{id}`.
 pub(crate) async fn page(
     State(state): State<AppState>,
     frame: Frame,
     user: Require<may::ReadPolicy>,
     Path(id): Path<String>,
+    Query(asked): Query<Asked>,
 ) -> Result<Response> {
-    let user = user.0;
-    let history = targeting::history(&state, &user, ItemKind::Document, &id).await?;
+    let filled = if asked.deployment.is_empty() {
+        None
+    } else {
+        user.0.demand(Permission::ManagePolicy)?;
+        let deployments = targeting::items(&state, &user.0, ItemKind::Deployment).await?;
+        let found = deployments::filled(&running(&id, &deployments), &asked.deployment);
+        Some(found.ok_or_else(|| AppError::not_found("There is no such deployment."))?)
+    };
+    answer(&sheet(&state, &frame, &user.0, &id, filled).await?)
+}
+
+/// Deployments of a document that are in use, with their versions.
+fn running<'a>(id: &str, deployments: &'a [Item]) -> Vec<&'a Item> {
+    let of_it = |item: &&Item| !item.retired && item.content.deployment().is_some_and(|d| d.policy.as_str() == id);
+    deployments.iter().filter(of_it).collect()
+}
+
+/// A policy's page. `filled`: the form of a deployment, to change it, or to make another that was refused.
+pub(super) async fn sheet(
+    state: &AppState,
+    frame: &Frame,
+    user: &CurrentUser,
+    id: &str,
+    filled: Option<Filled>,
+) -> Result<Sheet> {
+    let history = targeting::history(state, user, ItemKind::Document, id).await?;
     let (item, document) = newest(&history)?;
-    let deployments = targeting::items(&state, &user, ItemKind::Deployment).await?;
-    let collections = targeting::items(&state, &user, ItemKind::Collection).await?;
-    let chrome = frame.chrome(&user, Place::Policies);
+    let deployments = targeting::items(state, user, ItemKind::Deployment).await?;
+    let collections = targeting::items(state, user, ItemKind::Collection).await?;
+    let chrome = frame.chrome(user, Place::Policies);
     let may_change = chrome.may_manage_policy();
     let mut blocks: Vec<Block> = Section::ALL
         .into_iter()
@@ -116,16 +150,17 @@ pub(crate) async fn page(
         ));
     }
     if id != BUILT_IN {
-        let running: Vec<&Item> = deployments
-            .iter()
-            .filter(|item| !item.retired && item.content.deployment().is_some_and(|d| d.policy.as_str() == id))
-            .collect();
-        blocks.insert(
-            0,
-            deployments::block(&running, &collections, &id, may_change && !item.retired),
-        );
+        let running = running(id, &deployments);
+        let may_deploy = may_change && !item.retired;
+        let block = deployments::block(&running, &collections, id, may_deploy, filled.as_ref());
+        blocks.insert(0, block);
+        if let Some(filled) = filled.filter(|filled| filled.revision > 0) {
+            let past = targeting::history(state, user, ItemKind::Deployment, filled.name()).await?;
+            let change = deployments::change(id, &filled, &collections, &past, state.now());
+            blocks.insert(0, change);
+        }
     }
-    blocks.push(versions(&history, &state));
+    blocks.push(versions(&history, state));
     blocks.push(
         Block::new(
             "As text",
@@ -161,8 +196,8 @@ pub(crate) async fn page(
             moment_or(Some(item.at), state.now(), "").words
         ),
     };
-    let reach = reaches(&id, item.retired, &deployments).to_lowercase();
-    answer(&Sheet {
+    let reach = reaches(id, item.retired, &deployments).to_lowercase();
+    Ok(Sheet {
         chrome,
         title: document.name.clone(),
         sub: format!("{} settings · {changed} · reaches {reach}", document.assignments.len()),
@@ -422,20 +457,34 @@ fn of(section: Section) -> impl Iterator<Item = &'static Setting> {
 }
 
 fn sections(values: &BTreeMap<&'static str, String>, faults: &BTreeMap<String, String>) -> Vec<FormSection> {
-    let one = |section: Section| FormSection {
-        title: section.title(),
-        about: about_section(section),
-        fields: of(section)
-            .map(|setting| {
-                field(
-                    setting,
-                    values.get(setting.id).map(String::as_str).unwrap_or_default(),
-                    faults.get(setting.id),
-                )
-            })
-            .collect(),
+    let one = |section: Section| {
+        let in_view = |setting: &&Setting| values.contains_key(setting.id) || faults.contains_key(setting.id);
+        let (set, left): (Vec<_>, Vec<_>) = of(section).partition(in_view);
+        let fields = |settings: Vec<&'static Setting>| {
+            let value = |id| values.get(id).map(String::as_str).unwrap_or_default();
+            let field = |setting: &'static Setting| field(setting, value(setting.id), faults.get(setting.id));
+            settings.into_iter().map(field).collect()
+        };
+        FormSection {
+            id: section_id(section),
+            title: section.title(),
+            about: about_section(section),
+            set: fields(set),
+            left: fields(left),
+        }
     };
     Section::ALL.into_iter().map(one).collect()
+}
+
+/// Not the id of a field.
+fn section_id(section: Section) -> &'static str {
+    match section {
+        Section::Setup => "section-setup",
+        Section::OsDrive => "section-os",
+        Section::FixedDrive => "section-fixed",
+        Section::RemovableDrive => "section-removable",
+        Section::Client => "section-client",
+    }
 }
 
 fn about_section(section: Section) -> &'static str {

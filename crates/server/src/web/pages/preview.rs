@@ -7,12 +7,17 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use domain::preview::{Effect, Line, Listing, Preview, SettingChange};
+use domain::exemption::Enforcement;
+use domain::preview::{Effect, Line, Preview, SettingChange};
+use domain::time::Timestamp;
 
 use crate::{
     csrf::CsrfForm,
     error::Result,
-    services::targeting::{self, Proposal},
+    services::{
+        preview::{self, Proposal},
+        targeting,
+    },
     session::{CurrentUser, Require, may},
     state::AppState,
     web::{
@@ -29,7 +34,7 @@ use crate::{
 };
 
 use super::deployments;
-use super::policies::{again, edited, same_revision, values};
+use super::policies::{self, again, edited, same_revision, values};
 use super::policy_text::{text_form, written};
 
 const ON_A_PAGE: usize = 50;
@@ -63,7 +68,7 @@ pub(crate) async fn policy(
         }
     };
     let page = page_of(&given);
-    let preview = targeting::preview(&state, &user, Proposal::Document(document), listing(page)).await?;
+    let seen = preview::preview(&state, &user, Proposal::Document(document), offset(page), ON_A_PAGE).await?;
     let form = Form {
         action: format!("/admin/policies/{id}/text"),
         hidden: vec![("revision", item.version.to_string()), ("text", text)],
@@ -77,12 +82,13 @@ pub(crate) async fn policy(
         &user,
         &id,
         &name,
-        &preview,
+        &seen.preview,
         Ask {
             form,
             to,
             save: "Save policy",
             page,
+            begins: seen.begins,
         },
     ))
 }
@@ -97,12 +103,24 @@ pub(crate) async fn deployment(
 ) -> Result<Response> {
     let user = user.0;
     let name = targeting::document(&state, &user, &id).await?.1.name;
-    let mut deployment = deployments::read(&id, &given)?;
-    // What it will do once it begins.
-    deployment.not_before = None;
+    let deployment = match deployments::wanted(&state, &user, &id, &given).await? {
+        Ok(wanted) => wanted.deployment,
+        Err(filled) => {
+            let again = policies::sheet(&state, &frame, &user, &id, Some(filled)).await?;
+            return page_with(StatusCode::UNPROCESSABLE_ENTITY, &again);
+        }
+    };
     let page = page_of(&given);
-    let preview = targeting::preview(&state, &user, Proposal::Deployment(deployment), listing(page)).await?;
-    let kept = ["deployment", "collection", "priority", "begin", "windows", "outside"];
+    let seen = preview::preview(&state, &user, Proposal::Deployment(deployment), offset(page), ON_A_PAGE).await?;
+    let kept = [
+        "revision",
+        "deployment",
+        "collection",
+        "priority",
+        "begin",
+        "windows",
+        "outside",
+    ];
     let form = Form {
         action: format!("/admin/policies/{id}/deploy"),
         hidden: kept
@@ -118,12 +136,13 @@ pub(crate) async fn deployment(
         &user,
         &id,
         &name,
-        &preview,
+        &seen.preview,
         Ask {
             form,
             to,
             save: "Deploy",
             page,
+            begins: seen.begins,
         },
     ))
 }
@@ -135,18 +154,16 @@ struct Ask {
     to: String,
     save: &'static str,
     page: u64,
+    /// When that begins which is looked at; none: now.
+    begins: Option<Timestamp>,
 }
 
 fn page_of(given: &BTreeMap<String, String>) -> u64 {
     given.get("page").and_then(|text| text.parse().ok()).unwrap_or(1).max(1)
 }
 
-fn listing(page: u64) -> Listing {
-    Listing {
-        effect: None,
-        offset: (page - 1).saturating_mul(ON_A_PAGE as u64),
-        limit: ON_A_PAGE,
-    }
+fn offset(page: u64) -> u64 {
+    (page - 1).saturating_mul(ON_A_PAGE as u64)
 }
 
 fn sheet(frame: &Frame, user: &CurrentUser, id: &str, name: &str, preview: &Preview, mut ask: Ask) -> Sheet {
@@ -155,7 +172,12 @@ fn sheet(frame: &Frame, user: &CurrentUser, id: &str, name: &str, preview: &Prev
         "Nothing is saved yet.",
         vec![Body::Bars(effects(preview))],
     )];
+    blocks.extend(put_off(preview));
     let page = ask.page;
+    let when = match ask.begins {
+        Some(begin) => format!(", as it will be when it begins: {} UTC", begin.minute()),
+        None => String::new(),
+    };
     ask.form.buttons = vec![Button::main(ask.save)];
     let to = |label: &str, page: u64| Button {
         label: label.to_owned(),
@@ -206,7 +228,7 @@ fn sheet(frame: &Frame, user: &CurrentUser, id: &str, name: &str, preview: &Prev
         chrome: frame.chrome(user, Place::Policies),
         title: format!("Preview: {name}"),
         sub: format!(
-            "Worked out from the last reports of {}",
+            "Worked out from the last reports of {}{when}",
             counted(preview.looked_at, "device")
         ),
         crumbs: vec![
@@ -238,7 +260,55 @@ fn warning(preview: &Preview) -> Vec<(Tone, String)> {
             format!("{} would become non-compliant.", counted(worse, "device")),
         ));
     }
+    let at_once = preview.count(Effect::BeginsAtOnce);
+    if at_once > 0 {
+        notes.push((
+            Tone::Warn,
+            format!(
+                "{} would begin at once what waits for a maintenance window today.",
+                counted(at_once, "device")
+            ),
+        ));
+    }
     notes
+}
+
+/// Who is exempt and what waits, in sentences; none when there is nothing of either.
+fn put_off(preview: &Preview) -> Option<Block> {
+    let devices = |count: u64| counted(count, "device");
+    let mut sentences = Vec::new();
+    let waits = preview.count(Effect::Waits);
+    if waits > 0 {
+        sentences.push(format!(
+            "{} would wait for a maintenance window before anything is encrypted or decrypted; keys are cared for at once. Times \
+             of day are UTC.",
+            devices(waits)
+        ));
+    }
+    let Preview {
+        exempt_now,
+        exempt_then,
+        exemption_pending,
+        ..
+    } = *preview;
+    if exempt_now > 0 || exempt_then > 0 {
+        sentences.push(format!(
+            "All users are exempt on {} today, and would be on {}: nothing is encrypted there while that lasts.",
+            devices(exempt_now),
+            devices(exempt_then)
+        ));
+    }
+    if exemption_pending > 0 {
+        sentences.push(format!(
+            "On {} users wait for a decision on their exemption. Until then encryption goes on.",
+            devices(exemption_pending)
+        ));
+    }
+    let block = |sentences: Vec<String>| {
+        let bodies = sentences.into_iter().map(Body::Calm).collect();
+        Block::new("Exemptions and maintenance windows", "", bodies)
+    };
+    (!sentences.is_empty()).then(|| block(sentences))
 }
 
 /// One bar for each effect: devices to which it happens, of all.
@@ -270,8 +340,8 @@ fn capital(text: &str) -> String {
 
 fn tone(effect: Effect) -> Tone {
     match effect {
-        Effect::Settings | Effect::Encrypt => Tone::Info,
-        Effect::Decrypt | Effect::Reencrypt | Effect::HeldBack => Tone::Warn,
+        Effect::Settings | Effect::Encrypt | Effect::Waits | Effect::Exempt => Tone::Info,
+        Effect::Decrypt | Effect::Reencrypt | Effect::BeginsAtOnce | Effect::HeldBack => Tone::Warn,
         Effect::BecomesNonCompliant => Tone::Bad,
         Effect::BecomesCompliant => Tone::Good,
     }
@@ -295,6 +365,16 @@ fn line(line: &Line) -> Vec<Cell> {
         .filter(|effect| **effect != Effect::Settings)
         .map(|effect| effect.words().to_owned())
         .collect();
+    if let Some(opens) = line.opens {
+        happens.push(format!("the window opens {} UTC", opens.minute()));
+    }
+    let users = line.users.join(", ");
+    match line.enforcement {
+        Enforcement::Exempt { until: None } => happens.push(format!("exempt: {users}")),
+        Enforcement::Exempt { until: Some(until) } => happens.push(format!("exempt until {}: {users}", until.date())),
+        Enforcement::Pending => happens.push(format!("an exemption waits for a decision: {users}")),
+        Enforcement::Enforced | Enforcement::NotEnforced => {}
+    }
     happens.extend(line.blocked.iter().cloned());
     if happens.is_empty() {
         happens.push(counted(line.settings.len() as u64, "other setting"));

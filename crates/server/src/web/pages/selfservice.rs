@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-use super::{device::in_use, helpdesk::volume};
+use super::{device::in_use, exemptions, helpdesk::volume};
 
 const REASONS: [&str; 4] = [
     "BIOS or TPM changed",
@@ -172,6 +172,7 @@ async fn show(
             required: true,
             ..SelectField::default()
         },
+        exemption: exemptions::standing(state, user).await?,
         problem: faults.general,
         helpdesk: HELPDESK.to_owned(),
     };

@@ -32,15 +32,31 @@ pub struct PolicyList {
     pub rows: Vec<PolicyRow>,
 }
 
-/// Settings under a heading, to change.
+/// Settings under a heading, to change. Folded away unless something in it is configured or wrong.
 #[derive(Debug, Clone)]
 pub struct FormSection {
+    /// In addresses: where the list at the top leads.
+    pub id: &'static str,
     /// The heading.
     pub title: &'static str,
     /// What it is about.
     pub about: &'static str,
-    /// Its fields.
-    pub fields: Vec<Field>,
+    /// What this policy configures, and what is wrong: in view.
+    pub set: Vec<Field>,
+    /// What it leaves to others: folded away once more, unless there is nothing else.
+    pub left: Vec<Field>,
+}
+
+impl FormSection {
+    /// How many fields are set, of how many.
+    #[must_use]
+    pub fn count(&self) -> String {
+        let all = self.set.len() + self.left.len();
+        match self.set.len() {
+            0 => format!("none of {all} configured"),
+            set => format!("{set} of {all} configured"),
+        }
+    }
 }
 
 /// `/admin/policies/{id}/edit`.

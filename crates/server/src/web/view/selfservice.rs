@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::{
     chrome::Chrome,
     form::{SelectField, TextField},
-    part::KeyId,
+    part::{KeyId, Tag},
 };
 use crate::web::icons::{self, Icon};
 
@@ -37,6 +37,8 @@ pub struct SelfService {
     pub key_id: TextField,
     /// Why.
     pub reason: SelectField,
+    /// How it stands with an exemption from encryption: a state, and what it means. None: this person cannot ask for one.
+    pub exemption: Option<(Tag, String)>,
     /// Nothing was found, and the like.
     pub problem: Option<String>,
     /// Whom to ask otherwise.
