@@ -4,6 +4,7 @@
 //! device API ([`device_api`]) and the pages. Pages and interfaces hold no rules of their own: they call [`services`].
 //! Only [`sealing`] opens secrets.
 
+pub mod api;
 pub mod authority;
 pub mod config;
 pub mod csrf;

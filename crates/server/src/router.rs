@@ -7,7 +7,7 @@ use tower::ServiceBuilder;
 
 use crate::routes::{Declared, Routes};
 use crate::state::AppState;
-use crate::{device_api, headers, health, web};
+use crate::{api, device_api, headers, health, web};
 
 /// Largest form that a page sends.
 const MAX_FORM: usize = 256 * 1024;
@@ -18,6 +18,7 @@ pub(crate) fn all(state: &AppState) -> (Router, Vec<Declared>) {
     let pages = web::routes(state).with(|pages| pages.layer(DefaultBodyLimit::max(MAX_FORM)).layer(in_time));
     Routes::new(state)
         .merge(health::routes(state))
+        .nest(api::PREFIX, api::routes(state))
         .nest(device_api::PREFIX, device_api::routes(state))
         .merge(pages)
         .with(|all| all.layer(ServiceBuilder::new().layer(from_fn(headers::secure))))

@@ -6,13 +6,14 @@
 use axum::Router;
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::handler::Handler;
-use axum::http::Method;
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, on};
 use domain::access::Permission;
 
-use crate::session::CurrentUser;
+use crate::error::AppError;
+use crate::session::{CurrentUser, program_of};
 use crate::state::AppState;
 
 /// Who may use a route.
@@ -24,6 +25,8 @@ pub enum Access {
     SignedIn,
     /// Whoever is signed in and has the permission. For which devices is seen by the services, in the store's queries.
     Needs(Permission),
+    /// A program with an API token that has the permission. Sessions of people do not count, so nothing can be forged.
+    Api(Permission),
     /// A device, by its client certificate; people never.
     Device,
     /// A device that enrols: nobody yet, but with an enrolment token.
@@ -128,6 +131,7 @@ async fn guard(State((state, access)): State<(AppState, Access)>, request: Reque
     let permission = match access {
         // The handlers of devices look at certificates and tokens themselves, in the same read that they do anyway.
         Access::Anybody | Access::Device | Access::EnrolmentToken => return next.run(request).await,
+        Access::Api(permission) => return for_programs(&state, permission, request, next).await,
         Access::SignedIn => None,
         Access::Needs(permission) => Some(permission),
     };
@@ -143,4 +147,25 @@ async fn guard(State((state, access)): State<(AppState, Access)>, request: Reque
     }
     parts.extensions.insert(user);
     next.run(Request::from_parts(parts, body)).await
+}
+
+async fn for_programs(state: &AppState, permission: Permission, mut request: Request, next: Next) -> Response {
+    let program = match program_of(request.headers(), state).await {
+        Ok(Some(program)) => program,
+        Ok(None) => {
+            let refusal = AppError::refused(
+                StatusCode::UNAUTHORIZED,
+                "token_needed",
+                "This needs an API token that is good: \"Authorization: Bearer …\".",
+            );
+            let challenge = [(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
+            return (challenge, refusal).into_response();
+        }
+        Err(error) => return error.into_response(),
+    };
+    if let Err(refusal) = program.demand(permission) {
+        return refusal.into_response();
+    }
+    request.extensions_mut().insert(program);
+    next.run(request).await
 }

@@ -10,13 +10,14 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use domain::access::{Grant, Permission};
+use domain::access::{Grant, Permission, Reach};
 use domain::time::Timestamp;
-use store::model::{SecretHash, Session, Within};
+use store::model::{ApiTokenId, SecretHash, Session, Within};
 use zeroize::Zeroizing;
 
 use crate::csrf::CsrfToken;
 use crate::error::AppError;
+use crate::services::api_tokens;
 use crate::state::AppState;
 
 /// Name of the session cookie; the prefix makes browsers demand `Secure`, `Path=/` and no `Domain`.
@@ -28,12 +29,23 @@ pub const ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
 /// Where a person who must change the password may still go.
 const PASSWORD_PATHS: [&str; 2] = ["/account/password", "/logout"];
 
-/// The person behind a request. Extracting it refuses everybody who is not signed in, and sends people who must change
+/// Who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A person with a session.
+    Person,
+    /// A program with an API token.
+    Token(ApiTokenId),
+}
+
+/// The person or program behind a request. Extracting it refuses everybody who is not signed in, and sends people who must change
 /// their password to `/account/password`.
 #[derive(Clone, Debug)]
 pub struct CurrentUser {
     /// Account name.
     pub name: String,
+    /// Person or program. A program has no own devices.
+    pub caller: Caller,
     /// Role and scope.
     pub grant: Grant,
     /// The password must be changed before anything else.
@@ -48,7 +60,8 @@ impl CurrentUser {
     /// Whether role and scope allow it.
     #[must_use]
     pub fn may(&self, permission: Permission) -> bool {
-        self.grant.allows(permission)
+        let own = permission.reach() == Reach::Own;
+        (self.caller == Caller::Person || !own) && self.grant.allows(permission)
     }
 
     /// Refuses unless role and scope allow it.
@@ -71,10 +84,13 @@ impl CurrentUser {
         Within::of(&self.grant.scope)
     }
 
-    /// As the audit names this person.
+    /// As the audit names this person or program.
     #[must_use]
     pub fn actor(&self) -> String {
-        format!("user:{}", self.name)
+        match self.caller {
+            Caller::Person => format!("user:{}", self.name),
+            Caller::Token(id) => format!("api-token:{}", id.0),
+        }
     }
 }
 
@@ -117,6 +133,7 @@ pub async fn user_of(headers: &HeaderMap, state: &AppState) -> Result<Option<Cur
     Ok(Some(CurrentUser {
         csrf: CsrfToken::of_session(&token),
         name: session.account.name,
+        caller: Caller::Person,
         grant: session.account.grant,
         must_change_password: session.account.must_change_password,
         session: session.hash,
@@ -125,6 +142,32 @@ pub async fn user_of(headers: &HeaderMap, state: &AppState) -> Result<Option<Cur
 
 fn alive(session: &Session, now: Timestamp) -> bool {
     now < session.expires_at && now.since(session.last_used) < IDLE
+}
+
+/// The program behind these headers, by its API token: `Authorization: Bearer …`.
+pub(crate) async fn program_of(headers: &HeaderMap, state: &AppState) -> Result<Option<CurrentUser>, AppError> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Ok(None);
+    };
+    let Some(text) = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer ")) else {
+        return Ok(None);
+    };
+    let (hash, now) = (api_tokens::hash(text), state.now());
+    let Some(token) = state.store.api_token(hash, now).await? else {
+        return Ok(None);
+    };
+    state.store.api_token_used(hash, now);
+    Ok(Some(CurrentUser {
+        // A name that no device can report: a program is nobody's user.
+        name: String::new(),
+        caller: Caller::Token(token.id),
+        grant: token.grant,
+        must_change_password: false,
+        session: hash,
+        // Forms are for people: no form has this token.
+        csrf: CsrfToken::of_session(&Token::new(state.random())),
+    }))
 }
 
 /// What a permission is called in a handler's signature: `Require<may::ReadDevices>`.

@@ -14,8 +14,8 @@ pub mod traits;
 pub use error::{Refusal, StoreError, What};
 pub use sqlite::{OfflineAudit, OfflineFleet, SqliteOptions, SqliteStore, WriterStats};
 pub use traits::{
-    Accounts, AuditLog, Dashboard, Devices, Keys, Maintenance, Policies, Requests, Sessions, Settings, Store,
-    Targeting, Tokens,
+    Accounts, ApiTokens, AuditLog, Dashboard, Devices, Keys, Maintenance, Policies, Requests, Sessions, Settings,
+    Store, Targeting, Tokens,
 };
 
 /// Result of every operation here.

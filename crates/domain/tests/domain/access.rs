@@ -38,7 +38,7 @@ fn every_role_has_exactly_these_permissions() {
 
 #[expect(clippy::unwrap_used, reason = "a test whose ground is missing fails")]
 fn collection(name: &str) -> CollectionId {
-    CollectionId::new(name).unwrap()
+    CollectionId::new(name).expect("a short name")
 }
 
 #[test]

@@ -5,6 +5,7 @@ use domain::access::Role;
 use server::web::view::{
     account::{Account, SessionRow},
     accounts::{AccountRow, Accounts, FreshPassword},
+    api_tokens::{ApiTokenRow, ApiTokens, FreshApiToken},
     audit::{Audit, AuditRow, ChainStatus},
     chrome::{Place, Theme},
     error::ErrorPage,
@@ -40,6 +41,9 @@ pub(crate) fn pages() -> Vec<Page> {
         ),
         ("password-first", first_password(false).render()),
         ("password-first-faults", first_password(true).render()),
+        ("api-tokens", api_tokens(true, false).render()),
+        ("api-tokens-fresh", api_tokens(true, true).render()),
+        ("api-tokens-empty", api_tokens(false, false).render()),
         ("accounts", accounts(false).render()),
         ("accounts-fresh", accounts(true).render()),
         ("account", account(false).render()),
@@ -205,6 +209,88 @@ fn accounts(fresh: bool) -> Accounts {
                 true,
             ),
         ],
+    }
+}
+
+fn api_tokens(full: bool, fresh: bool) -> ApiTokens {
+    let row = |id: &str, note: &str, role: Role, scope: &str, tone, state, used| ApiTokenRow {
+        id: id.to_owned(),
+        name: format!("api-token:{id}"),
+        note: note.to_owned(),
+        role: role.label().to_owned(),
+        scope: scope.to_owned(),
+        active: tone == Tone::Good,
+        state: Tag::new(tone, state),
+        used: at(used),
+        expires: at("in 3 months"),
+        by: "admin".to_owned(),
+    };
+    let roles = Role::ALL.map(|role| (role.name(), role.label()));
+    let rows = vec![
+        row(
+            "3",
+            "monthly report on srv-report",
+            Role::ReportReader,
+            "everything",
+            Tone::Good,
+            "Active",
+            "2 h ago",
+        ),
+        row(
+            "2",
+            "ticket system",
+            Role::HelpDeskUser,
+            "berlin, paris",
+            Tone::Good,
+            "Active",
+            "1 min ago",
+        ),
+        row(
+            "1",
+            "trial",
+            Role::Auditor,
+            "everything",
+            Tone::Bad,
+            "Revoked",
+            "3 weeks ago",
+        ),
+    ];
+    ApiTokens {
+        chrome: chrome(Role::Administrator, Place::ApiTokens),
+        fresh: fresh.then(|| FreshApiToken {
+            token: "claviger-n4vq8-0kzte-7hw2m-x5rjd-n4vq8-0kzte-7hw2m-x5rjd"
+                .to_owned()
+                .into(),
+            note: "ticket system".to_owned(),
+        }),
+        note: TextField {
+            name: "note",
+            label: "For".to_owned(),
+            hint: "Which program, on which machine.".to_owned(),
+            required: true,
+            ..TextField::default()
+        },
+        role: SelectField {
+            name: "role",
+            label: "Role".to_owned(),
+            choices: Choice::list(&roles, "report_reader"),
+            ..SelectField::default()
+        },
+        scope: TextField {
+            name: "scope",
+            label: "Scope".to_owned(),
+            value: "everything".to_owned(),
+            hint: "everything, or collections with commas: berlin, paris.".to_owned(),
+            required: true,
+            ..TextField::default()
+        },
+        lifetime: SelectField {
+            name: "lifetime",
+            label: "Good for".to_owned(),
+            choices: Choice::list(&[("30", "30 days"), ("90", "90 days")], "90"),
+            ..SelectField::default()
+        },
+        rows: if full { rows } else { Vec::new() },
     }
 }
 

@@ -1,6 +1,7 @@
 //! What pages, interfaces and jobs call: the rules live here, once.
 
 pub mod accounts;
+pub mod api_tokens;
 pub mod audit;
 pub mod dashboard;
 pub mod devices;

@@ -128,6 +128,7 @@ fn notice(done: &str) -> Option<Notice> {
         "exemption" => "Saved. The person's devices learn of it at once when they are online.",
         "policy-same" => "Nothing was changed: the policy in force says the same.",
         "revoked" => "The token was revoked. Devices that enrolled with it stay enrolled.",
+        "api-token-revoked" => "The API token was revoked: programs that have it are let in no more.",
         "role" => "Role and scope were changed, and the account's sessions were ended.",
         "disabled" => "The account was disabled, and its sessions were ended.",
         "enabled" => "The account can sign in again.",

@@ -159,6 +159,13 @@ fn settings(state: &AppState) -> Routes {
             Needs(ManageEnrolment),
             pages::enrolment::revoke,
         )
+        .get("/admin/api-tokens", Needs(ManageAccounts), pages::api_tokens::page)
+        .post("/admin/api-tokens", Needs(ManageAccounts), pages::api_tokens::create)
+        .post(
+            "/admin/api-tokens/revoke",
+            Needs(ManageAccounts),
+            pages::api_tokens::revoke,
+        )
         .get("/admin/accounts", Needs(ManageAccounts), pages::accounts::page)
         .post("/admin/accounts", Needs(ManageAccounts), pages::accounts::create)
         .post(

@@ -222,6 +222,8 @@ pub(super) const DEEDS: &[Deed] = &[
     deed("account.password_reset", "Password reset", Tone::Warn, icons::LOCK),
     deed("account.session_ended", "Session ended", Tone::Calm, icons::LOGOUT),
     deed("enrolment.token_created", "Token made", Tone::Info, icons::TICKET),
+    deed("api_token.created", "API token made", Tone::Warn, icons::KEY),
+    deed("api_token.revoked", "API token revoked", Tone::Warn, icons::BAN),
     deed("enrolment.token_revoked", "Token revoked", Tone::Warn, icons::BAN),
     deed("policy.changed", "Policy changed", Tone::Warn, icons::ADJUSTMENTS),
     deed("policy.retired", "Policy retired", Tone::Warn, icons::ADJUSTMENTS),

@@ -10,6 +10,7 @@ use server::services::accounts;
 use tower::ServiceExt as _;
 use zeroize::Zeroizing;
 
+use super::api::token;
 use super::sites::{berlin, sites};
 use crate::support::Harness;
 
@@ -44,14 +45,25 @@ pub(crate) async fn ask(app: &Router, method: Method, path: &str, headers: &Head
     (status, problem["code"].as_str().unwrap_or_default().to_owned())
 }
 
+#[derive(Clone, Copy)]
+enum Who<'a> {
+    Nobody,
+    Person(&'a Grant),
+    Program(&'a Grant),
+}
+
 /// Who has the permission gets past it, whatever comes then; who has not is told so, and nothing else.
-fn agrees(access: Access, grant: Option<&Grant>, status: StatusCode, code: &str) -> bool {
+fn agrees(access: Access, who: Who<'_>, status: StatusCode, code: &str) -> bool {
     let refused = status == StatusCode::FORBIDDEN && code == "not_allowed";
     let nobody = status == StatusCode::UNAUTHORIZED && code == "sign_in_needed";
-    match (access, grant) {
-        (Access::Anybody, _) | (Access::SignedIn, Some(_)) => !refused && !nobody,
-        (Access::SignedIn | Access::Needs(_), None) => nobody,
-        (Access::Needs(permission), Some(grant)) => refused != grant.allows(permission) && !nobody,
+    let no_token = status == StatusCode::UNAUTHORIZED && code == "token_needed";
+    match (access, who) {
+        (Access::Anybody, _) | (Access::SignedIn, Who::Person(_)) => !refused && !nobody,
+        (Access::SignedIn | Access::Needs(_), Who::Nobody | Who::Program(_)) => nobody,
+        (Access::Api(_), Who::Nobody | Who::Person(_)) => no_token,
+        (Access::Needs(permission), Who::Person(grant)) | (Access::Api(permission), Who::Program(grant)) => {
+            refused != grant.allows(permission) && !nobody && !no_token
+        }
         (Access::Device, _) => status == StatusCode::UNAUTHORIZED && code == "certificate_needed",
         // Without a message there is nothing that a token could be in.
         (Access::EnrolmentToken, _) => status.is_client_error() && !refused && !nobody,
@@ -61,7 +73,7 @@ fn agrees(access: Access, grant: Option<&Grant>, status: StatusCode, code: &str)
 fn filled(route: &Declared, device: &str) -> String {
     route
         .path
-        .replace("/admin/policies/{id}", "/admin/policies/default")
+        .replace("/policies/{id}", "/policies/default")
         .replace("/admin/collections/{id}", "/admin/collections/berlin")
         .replace("{id}", device)
         .replace("{name}", "nothing")
@@ -81,18 +93,18 @@ async fn every_route_answers_every_role_and_scope_as_the_rule_table_says() {
     ];
     let mut surprises = Vec::new();
     let mut combinations = 0;
-    let mut look = async |who: &str, grant: Option<&Grant>, headers: &HeaderMap| {
+    let mut look = async |who: &str, caller: Who<'_>, headers: &HeaderMap| {
         for route in &routes {
             let path = filled(route, &device);
             // Forms come without their token, so that whoever gets past the guard changes nothing.
             let (status, code) = ask(&app, route.method.clone(), &path, headers).await;
             combinations += 1;
-            if !agrees(route.access, grant, status, &code) {
+            if !agrees(route.access, caller, status, &code) {
                 surprises.push(format!("{who}: {} {path}: {status} {code}", route.method));
             }
         }
     };
-    look("nobody", None, &HeaderMap::new()).await;
+    look("nobody", Who::Nobody, &HeaderMap::new()).await;
     for role in Role::ALL {
         for (name, scope) in &scopes {
             let grant = Grant {
@@ -101,13 +113,20 @@ async fn every_route_answers_every_role_and_scope_as_the_rule_table_says() {
             };
             let who = format!("{}-{name}", role.name());
             let headers = signed_in(&harness, &who, grant.clone()).await;
-            look(&who, Some(&grant), &headers).await;
+            look(&who, Who::Person(&grant), &headers).await;
+            if role != Role::SelfService {
+                let headers = token(&harness, grant.clone()).await;
+                look(&format!("token-{who}"), Who::Program(&grant), &headers).await;
+            }
         }
     }
     assert!(surprises.is_empty(), "{}", surprises.join("\n"));
-    let people = Role::ALL.len() * scopes.len() + 1;
-    println!("{combinations} combinations: {} routes, {people} people", routes.len());
-    assert_eq!(combinations, routes.len() * people);
+    let callers = (2 * Role::ALL.len() - 1) * scopes.len() + 1;
+    println!(
+        "{combinations} combinations: {} routes, {callers} callers",
+        routes.len()
+    );
+    assert_eq!(combinations, routes.len() * callers);
     assert!(routes.len() > 50, "{}", routes.len());
 }
 

@@ -5,6 +5,7 @@
 
 mod access;
 mod agent_v1;
+mod api;
 mod audit;
 mod forms;
 mod health;

@@ -1,6 +1,7 @@
 //! What is kept, as plain values.
 
 mod account;
+mod api_token;
 mod audit;
 mod device;
 mod key;
@@ -17,6 +18,7 @@ pub use account::{
     Account, AccountChange, LockRule, NewAccount, NewSession, PasswordHash, SecretHash, Session, account_key,
     same_account,
 };
+pub use api_token::{ApiToken, ApiTokenId, NewApiToken};
 pub use audit::{AuditQuery, device_of, subject};
 pub use device::{
     CheckInView, Device, DeviceQuery, DeviceRow, DeviceSort, InventoryOutcome, NewDevice, Report, VolumeRecord,

@@ -22,6 +22,7 @@ pub(super) struct Contents {
     devices: HashMap<DeviceId, Timestamp>,
     sequences: HashMap<DeviceId, u64>,
     sessions: HashMap<SecretHash, Timestamp>,
+    api_tokens: HashMap<SecretHash, Timestamp>,
 }
 
 impl Gathered {
@@ -42,6 +43,10 @@ impl Gathered {
         latest(&mut self.lock().sessions, session, at);
     }
 
+    pub(super) fn api_token(&self, token: SecretHash, at: Timestamp) {
+        latest(&mut self.lock().api_tokens, token, at);
+    }
+
     pub(super) fn take(&self) -> Contents {
         std::mem::take(&mut *self.lock())
     }
@@ -56,6 +61,9 @@ impl Gathered {
         }
         for (session, at) in contents.sessions {
             latest(&mut now.sessions, session, at);
+        }
+        for (token, at) in contents.api_tokens {
+            latest(&mut now.api_tokens, token, at);
         }
     }
 
@@ -80,6 +88,12 @@ impl Contents {
             sql.prepare_cached("UPDATE sessions SET last_used = ?2 WHERE hash = ?1 AND last_used < ?2")?;
         for (session, at) in &self.sessions {
             sessions.execute(params![session.0, at.0])?;
+        }
+        let mut tokens = sql.prepare_cached(
+            "UPDATE api_tokens SET last_used = ?2 WHERE hash = ?1 AND (last_used IS NULL OR last_used < ?2)",
+        )?;
+        for (token, at) in &self.api_tokens {
+            tokens.execute(params![token.0, at.0])?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The embedded store: one SQLite file in WAL mode, synced at each commit.
 
 mod accounts;
+mod api_tokens;
 mod audit;
 mod backup;
 mod device_list;

@@ -6,7 +6,8 @@ use domain::time::Timestamp;
 
 use crate::Result;
 use crate::model::{
-    Account, AccountChange, LockRule, NewAccount, NewSession, NewToken, SecretHash, Session, Token, TokenId,
+    Account, AccountChange, ApiToken, ApiTokenId, LockRule, NewAccount, NewApiToken, NewSession, NewToken, SecretHash,
+    Session, Token, TokenId,
 };
 
 /// Enrolment tokens.
@@ -26,6 +27,31 @@ pub trait Tokens {
     /// # Errors
     /// `NotFound`.
     async fn revoke_token(&self, id: TokenId, at: Timestamp, audit: Vec<AuditEvent>) -> Result<()>;
+}
+
+/// API tokens. Only the hash of each is kept.
+#[async_trait]
+pub trait ApiTokens {
+    /// Stores a token's hash.
+    ///
+    /// # Errors
+    /// `Exists` when the same token is there.
+    async fn add_api_token(&self, token: NewApiToken, audit: Vec<AuditEvent>) -> Result<ApiTokenId>;
+
+    /// All tokens, newest first; those that ended too.
+    async fn api_tokens(&self) -> Result<Vec<ApiToken>>;
+
+    /// The token of a hash; none when it is unknown, revoked, or has expired.
+    async fn api_token(&self, hash: SecretHash, now: Timestamp) -> Result<Option<ApiToken>>;
+
+    /// Notes that a token was used; gathered like [`Devices::seen`](super::Devices::seen).
+    fn api_token_used(&self, hash: SecretHash, at: Timestamp);
+
+    /// Revokes a token; one that is revoked stays as it is.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    async fn revoke_api_token(&self, id: ApiTokenId, at: Timestamp, audit: Vec<AuditEvent>) -> Result<()>;
 }
 
 /// Local accounts. Names are compared without regard to case.

@@ -16,7 +16,7 @@ mod policies;
 mod settings;
 mod targeting;
 
-pub use accounts::{Accounts, Sessions, Tokens};
+pub use accounts::{Accounts, ApiTokens, Sessions, Tokens};
 pub use audit::{AuditLog, Dashboard};
 pub use devices::{Devices, Requests};
 pub use keys::Keys;
@@ -33,6 +33,7 @@ pub trait Store:
     + Targeting
     + Tokens
     + Accounts
+    + ApiTokens
     + Sessions
     + AuditLog
     + Dashboard
@@ -49,9 +50,9 @@ impl<T> Store for T where
         + Requests
         + Policies
         + Targeting
-        + Targeting
         + Tokens
         + Accounts
+        + ApiTokens
         + Sessions
         + AuditLog
         + Dashboard

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use domain::access::{Grant, Role};
-use store::model::{AccountChange, LockRule, NewSession, PasswordHash, SecretHash};
+use domain::access::{Grant, Role, Scope};
+use domain::policy::targeting::CollectionId;
+use store::model::{AccountChange, ApiTokenId, LockRule, NewApiToken, NewSession, PasswordHash, SecretHash};
 use store::{Refusal, Store, StoreError, What};
 
 use super::make::*;
@@ -241,4 +242,54 @@ pub(crate) async fn a_token_is_listed_without_its_hash_and_revoked_once(store: &
         (None, 0, "user:anna")
     );
     assert_eq!(store.audit_head().await.unwrap().sequence, 2);
+}
+
+pub(crate) async fn an_api_token_is_found_by_its_hash_until_it_ends(store: &dyn Store) {
+    let grant = Grant {
+        role: Role::Auditor,
+        scope: Scope::of([CollectionId::new("berlin").unwrap()]),
+    };
+    let new = |secret: &[u8]| NewApiToken {
+        hash: SecretHash::of(secret),
+        note: "the monthly report".into(),
+        grant: grant.clone(),
+        created_at: at(1000),
+        created_by: "user:anna".into(),
+        expires_at: at(9000),
+    };
+    let id = store
+        .add_api_token(new(b"one"), event("api_token.created", ""))
+        .await
+        .unwrap();
+    let again = store.add_api_token(new(b"one"), event("api_token.created", "")).await;
+    assert_eq!(again, Err(StoreError::Exists(What::Token)));
+    let other = store
+        .add_api_token(new(b"two"), event("api_token.created", ""))
+        .await
+        .unwrap();
+    let found = async |secret: &[u8], now| store.api_token(SecretHash::of(secret), at(now)).await.unwrap();
+    let token = found(b"one", 8999).await.unwrap();
+    assert_eq!((token.id, &token.grant, token.last_used), (id, &grant, None));
+    assert_eq!(found(b"one", 9000).await, None, "it has expired");
+    assert_eq!(found(b"three", 2000).await, None);
+    store.api_token_used(SecretHash::of(b"one"), at(3000));
+    store.api_token_used(SecretHash::of(b"one"), at(2000));
+    store.flush().await.unwrap();
+    assert_eq!(found(b"one", 4000).await.unwrap().last_used, Some(at(3000)));
+    for _ in 0..2 {
+        store
+            .revoke_api_token(id, at(5000), event("api_token.revoked", ""))
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        (found(b"one", 6000).await, found(b"two", 6000).await.unwrap().id),
+        (None, other)
+    );
+    let all = store.api_tokens().await.unwrap();
+    let revoked: Vec<_> = all.iter().map(|token| (token.id, token.revoked_at)).collect();
+    assert_eq!(revoked, [(other, None), (id, Some(at(5000)))]);
+    let missing = store.revoke_api_token(ApiTokenId(99), at(5000), Vec::new()).await;
+    assert_eq!(missing, Err(StoreError::NotFound(What::Token)));
+    assert_eq!(store.audit_head().await.unwrap().sequence, 3, "two made, one revoked");
 }

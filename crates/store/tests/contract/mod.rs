@@ -70,6 +70,7 @@ macro_rules! suite {
                 a_session_ends_by_time_by_signing_out_and_by_disabling,
                 a_new_password_ends_the_other_sessions,
                 stale_sessions_are_removed,
+                an_api_token_is_found_by_its_hash_until_it_ends,
                 a_token_is_listed_without_its_hash_and_revoked_once;
             audit:
                 the_chain_verifies_and_follows_the_order_of_commits,

@@ -227,7 +227,12 @@ fn actor(text: &str) -> Option<String> {
     match text {
         "" => None,
         "system" => Some(text.to_owned()),
-        text if text.starts_with("user:") || text.starts_with("device:") => Some(text.to_owned()),
+        text if ["user:", "device:", "api-token:"]
+            .iter()
+            .any(|kind| text.starts_with(kind)) =>
+        {
+            Some(text.to_owned())
+        }
         text => Some(
             text.parse::<DeviceId>()
                 .map_or_else(|_| format!("user:{text}"), |id| format!("device:{id}")),
@@ -262,6 +267,7 @@ fn actions(chosen: &str) -> Vec<Choice> {
         ("key.", "Keys: all"),
         ("sign_in.", "Sign-ins: all"),
         ("account.", "Accounts: all"),
+        ("api_token.", "API tokens: all"),
         ("device.", "Devices: all"),
     ];
     pairs.extend(words::DEEDS.iter().map(|deed| (deed.action, deed.label)));

@@ -2,6 +2,7 @@
 
 pub(super) mod account;
 pub(super) mod accounts;
+pub(super) mod api_tokens;
 pub(super) mod audit;
 pub(super) mod collections;
 pub(super) mod dashboard;

@@ -105,6 +105,8 @@ pub enum Place {
     Enrolment,
     /// `/admin/accounts`.
     Accounts,
+    /// `/admin/api-tokens`.
+    ApiTokens,
     /// `/helpdesk`.
     Recovery,
     /// `/selfservice`.
@@ -336,6 +338,13 @@ const MENU: &[(&str, &[Row])] = &[
                 "/admin/accounts",
                 "Accounts",
                 icons::USERS,
+                Permission::ManageAccounts,
+            ),
+            (
+                Place::ApiTokens,
+                "/admin/api-tokens",
+                "API tokens",
+                icons::KEY,
                 Permission::ManageAccounts,
             ),
         ],

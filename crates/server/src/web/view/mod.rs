@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod accounts;
+pub mod api_tokens;
 pub mod audit;
 pub mod chart;
 pub mod chrome;
