@@ -5,7 +5,8 @@
 //
 // --recover DIGITS also fills in the help desk's form with the first digits of a key ID, and looks at the answer.
 // Options: --only TEXT (pages whose path has it), --no-pictures, --insecure (a server with its own certificate), --axe-all (also minor faults).
-// Ends with 1 when a page has a serious or critical fault, breaks the content security policy, scrolls sideways, or fails to load.
+// Ends with 1 when a page has a serious or critical fault, breaks the content security policy, scrolls sideways, has texts that lie on each other or
+// are cut off, or fails to load.
 import { createServer } from "node:http";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +16,7 @@ import puppeteer from "puppeteer-core";
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const CSP = "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844, isMobile: true, hasTouch: true, deviceScaleFactor: 2 } };
+const SIZES = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844, isMobile: true, hasTouch: true, deviceScaleFactor: 2 } };
 
 function options(argv) {
   const found = { paths: [] };
@@ -62,6 +63,47 @@ async function recover(page, digits) {
   if ((await page.$(".digits")) === null) throw new Error("no recovery password was shown");
 }
 
+// Runs in the page: texts that lie on each other, and texts that something cuts off.
+function unreadable() {
+  const faults = [];
+  const texts = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    const parent = node.parentElement;
+    if (!node.data.trim() || parent.closest("script, style, svg, option, textarea, .visually-hidden") || !parent.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const rects = [...range.getClientRects()].filter((rect) => rect.width > 2 && rect.height > 2);
+    let hidden = false;
+    for (let box = parent; box && box !== document.body; box = box.parentElement) {
+      const style = getComputedStyle(box);
+      const around = box.getBoundingClientRect();
+      if (around.width <= 1.5 || around.height <= 1.5) hidden = true;
+      const cuts = (value) => value === "hidden" || value === "clip";
+      const out = rects.find((rect) => (cuts(style.overflowX) && (rect.right > around.right + 1 || rect.left < around.left - 1)) || (cuts(style.overflowY) && (rect.bottom > around.bottom + 2 || rect.top < around.top - 2)));
+      if (out && !hidden && style.textOverflow !== "ellipsis") faults.push(`cut off: "${node.data.trim().slice(0, 60)}" by ${box.tagName.toLowerCase()}.${box.className}`);
+    }
+    if (!hidden) texts.push({ node, parent, rects, text: node.data.trim().slice(0, 40) });
+  }
+  const onTop = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 5;
+  for (const [index, one] of texts.entries()) {
+    const floats = one.parent.closest("header.topbar, [data-floats]");
+    for (const other of texts.slice(index + 1)) {
+      if (floats !== other.parent.closest("header.topbar, [data-floats]")) continue;
+      if (one.rects.some((rect) => other.rects.some((rival) => onTop(rect, rival)))) faults.push(`on each other: "${one.text}" and "${other.text}"`);
+    }
+  }
+  for (const control of document.querySelectorAll("button, .btn, .tag, th, td, dd, dt, h1, h2, h3")) {
+    if (control.checkVisibility() && control.clientWidth > 2 && control.scrollWidth > control.clientWidth + 2) faults.push(`wider than its place: "${control.textContent.trim().slice(0, 60)}"`);
+  }
+  for (const bar of document.querySelectorAll("progress, svg")) {
+    const { width, height } = bar.getBoundingClientRect();
+    if (bar.checkVisibility() && (width < 3 || height < 3)) faults.push(`no size: ${bar.tagName.toLowerCase()} in ${bar.parentElement.className}`);
+  }
+  return [...new Set(faults)].slice(0, 8);
+}
+
 async function look(browser, base, path, size, scheme, opts, then) {
   const faults = [];
   const page = await browser.newPage();
@@ -75,6 +117,7 @@ async function look(browser, base, path, size, scheme, opts, then) {
   if (then) await then(page);
   const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   if (sideways > 0) faults.push(`scrolls sideways by ${sideways} px`);
+  faults.push(...(await page.evaluate(unreadable)));
   if (!opts["no-pictures"]) {
     const name = (then ? "recovered" : path).replace(/^\//, "").replace(/\.html$/, "").replace(/[^A-Za-z0-9-]+/g, "_") || "root";
     await page.screenshot({ path: join(opts.out, `${name}.${size}.${scheme}.png`), fullPage: true });

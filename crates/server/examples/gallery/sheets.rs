@@ -123,14 +123,14 @@ fn policy() -> Sheet {
             words("2"),
             Cell::Moment(at("2 days ago")),
             words("ruth.amsel"),
-            words("os.min_pin_length: 6 characters -> 8 characters"),
+            words("os.min_pin_length: 6 characters → 8 characters"),
         ],
         vec![
             words("1"),
             Cell::Moment(at("3 weeks ago")),
             words("admin"),
             words(
-                "os.encryption: not configured -> Must be encrypted; os.protector: not configured (TPM) -> TPM and PIN",
+                "os.encryption: not configured → Must be encrypted; os.protector: not configured (TPM) → TPM and PIN",
             ),
         ],
     ];
@@ -298,7 +298,7 @@ fn preview() -> Sheet {
             link("LT-0043"),
             Cell::Tag(Tag::new(Tone::Good, "Compliant")),
             Cell::Tag(Tag::new(Tone::Good, "Compliant")),
-            words("1 settings"),
+            words("1 other setting"),
         ],
     ];
     let mut page = sheet(

@@ -39,6 +39,7 @@ async fn a_browser_finds_no_serious_fault_on_any_page() {
         "/admin/policies/default/text",
         "/admin/policies/new",
         "/admin/policies/pin",
+        "/admin/policies/pin?deployment=laptops-pin",
         "/admin/policies/new?from=pin",
         "/admin/collections",
         "/admin/collections/laptops",

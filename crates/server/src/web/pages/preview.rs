@@ -326,8 +326,20 @@ fn effects(preview: &Preview) -> Bars {
     };
     Bars {
         title: "What would happen".to_owned(),
-        bars: Effect::ALL.into_iter().map(bar).collect(),
+        bars: Effect::ALL
+            .into_iter()
+            .filter(|effect| preview.count(*effect) > 0 || always_shown(*effect))
+            .map(bar)
+            .collect(),
     }
+}
+
+/// That there are none is worth knowing.
+fn always_shown(effect: Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Settings | Effect::Encrypt | Effect::Decrypt | Effect::BecomesNonCompliant
+    )
 }
 
 fn capital(text: &str) -> String {
