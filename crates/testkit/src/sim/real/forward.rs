@@ -11,7 +11,7 @@ use domain::inventory::Inventory;
 use domain::ledger::Ledger;
 use domain::policy::Policy;
 use domain::policy::resolve::Targeting as Resolver;
-use domain::preview::StoredDevice;
+
 use domain::time::Timestamp;
 use store::model::*;
 use store::{
@@ -205,7 +205,7 @@ pass! { Targeting {
     set_marks(device: DeviceId, marks: Marks, at: Timestamp, by: String, audit: Vec<AuditEvent>) -> ();
     refresh(device: DeviceId, now: Timestamp) -> ();
     time_passed(now: Timestamp) -> Passed;
-    stored_devices(within: &Within, after: Option<DeviceId>, limit: u32) -> Vec<StoredDevice>;
+    stored_devices(within: &Within, after: Option<DeviceId>, limit: u32) -> Vec<StoredInventory>;
     exemption(id: ExemptionId) -> Option<ExemptionRecord>;
     exemptions(query: ExemptionQuery) -> Page<ExemptionRecord>;
     exemptions_of_user(user: &str) -> Vec<ExemptionRecord>;
