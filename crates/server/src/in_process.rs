@@ -21,7 +21,7 @@ use crate::error::{AppError, Result};
 use crate::jobs;
 use crate::router;
 use crate::server::{self, StartError};
-use crate::session::{CurrentUser, Token};
+use crate::session::{Caller, CurrentUser, Token};
 use crate::state::{AppState, SharedRng};
 use crate::tls::PeerIdentity;
 
@@ -107,6 +107,7 @@ impl InProcess {
         let token = Token::new(self.state.random());
         CurrentUser {
             name: name.to_owned(),
+            caller: Caller::Person,
             grant: Grant::everywhere(role),
             must_change_password: false,
             session: token.hash(),

@@ -15,8 +15,8 @@ use domain::policy::resolve::Targeting as Resolver;
 use domain::time::Timestamp;
 use store::model::*;
 use store::{
-    Accounts, AuditLog, Dashboard, Devices, Keys, Maintenance, Policies, Requests, Result, Sessions, Settings,
-    StoreError, Targeting, Tokens,
+    Accounts, ApiTokens, AuditLog, Dashboard, Devices, Keys, Maintenance, Policies, Requests, Result, Sessions,
+    Settings, StoreError, Targeting, Tokens,
 };
 
 use super::super::faults::Fault;
@@ -238,6 +238,17 @@ pass! { Tokens {
     tokens() -> Vec<Token>;
     revoke_token(id: TokenId, at: Timestamp, audit: Vec<AuditEvent>) -> ();
 } }
+
+pass! { ApiTokens {
+    add_api_token(token: NewApiToken, audit: Vec<AuditEvent>) -> ApiTokenId;
+    api_tokens() -> Vec<ApiToken>;
+    api_token(hash: SecretHash, now: Timestamp) -> Option<ApiToken>;
+    revoke_api_token(id: ApiTokenId, at: Timestamp, audit: Vec<AuditEvent>) -> ();
+}
+    fn api_token_used(&self, hash: SecretHash, at: Timestamp) {
+        self.inner.api_token_used(hash, at);
+    }
+}
 
 pass! { Accounts {
     add_account(account: NewAccount, audit: Vec<AuditEvent>) -> ();
