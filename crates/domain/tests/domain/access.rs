@@ -36,7 +36,6 @@ fn every_role_has_exactly_these_permissions() {
     }
 }
 
-#[expect(clippy::unwrap_used, reason = "a test whose ground is missing fails")]
 fn collection(name: &str) -> CollectionId {
     CollectionId::new(name).expect("a short name")
 }
