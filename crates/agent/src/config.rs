@@ -85,6 +85,8 @@ pub struct FactOverrides {
     pub virtual_machine: Option<bool>,
     /// People who signed in; none: read from the system.
     pub users: Option<Vec<String>>,
+    /// How far the clock is ahead of UTC, in minutes; none: as `/etc/localtime` says.
+    pub utc_offset_minutes: Option<i16>,
 }
 
 /// What is wrong with a configuration file.
@@ -209,6 +211,14 @@ impl Config {
             if let Some(value) = value {
                 check_text(field, value)?;
             }
+        }
+        let most = protocol::limits::MAX_UTC_OFFSET;
+        if facts
+            .utc_offset_minutes
+            .is_some_and(|offset| offset.unsigned_abs() > most)
+        {
+            let problem = format!("must be -{most} to {most}");
+            return Err(field_error("facts.utc_offset_minutes", problem));
         }
         let users = facts.users.as_deref().unwrap_or_default();
         if users.len() > protocol::limits::MAX_USERS {

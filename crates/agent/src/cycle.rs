@@ -10,7 +10,6 @@ use domain::ids::RequestId;
 use domain::ledger::Ledger;
 use domain::plan::{Blocked, Plan, RotateRequest, Situation};
 use domain::policy::Policy;
-use domain::policy::targeting::UtcOffset;
 use domain::time::{Clock, Timestamp};
 use protocol::limits::{MAX_BLOCKED, MAX_DONE};
 use protocol::messages::{CheckInRequest, CheckInResponse, RequestKind};
@@ -157,7 +156,7 @@ impl Agent {
         for _ in 0..MAX_ROUNDS {
             let answer = self.check_in(&seen).await?;
             let rotate = self.take_requests(&answer);
-            let situation = self.situation(&answer, &rotate);
+            let situation = self.situation(&seen, &answer, &rotate);
             let plan = self.plan(&seen, &answer.ledger, &situation);
             if plan.actions.is_empty() {
                 self.note_satisfied(&seen, &rotate);
@@ -181,9 +180,10 @@ impl Agent {
     pub(crate) async fn observe(&mut self) -> Result<Observation, AgentError> {
         self.hooks.before("observe");
         let overrides = self.config.facts.clone();
+        let now = self.clock.now();
         let seen = self
             .provider
-            .with(move |provider| observe::observe(provider, &Facts::read(Path::new("/"), &overrides)))
+            .with(move |provider| observe::observe(provider, &Facts::read(Path::new("/"), now, &overrides)))
             .await
             .map_err(AgentError::Internal)?
             .map_err(AgentError::Observe)?;
@@ -283,9 +283,15 @@ impl Agent {
         rotate
     }
 
-    fn situation(&self, answer: &CheckInResponse, rotate: &[(RequestId, RotateRequest)]) -> Situation {
-        // The device's own time is taken for UTC: agents do not know their time zone yet.
-        let maintenance = answer.maintenance.state(self.clock.now(), UtcOffset::default());
+    fn situation(
+        &self,
+        seen: &Observation,
+        answer: &CheckInResponse,
+        rotate: &[(RequestId, RotateRequest)],
+    ) -> Situation {
+        let now = answer.now.unwrap_or_else(|| self.clock.now());
+        let offset = seen.inventory.utc_offset_minutes.unwrap_or_default();
+        let maintenance = answer.maintenance.state(now, offset);
         Situation {
             server_reachable: true,
             pin_available: self.secrets.available(),
@@ -295,7 +301,7 @@ impl Agent {
             postponed: self.answers.postponed(),
             detected: answer.detected.clone(),
             rotate: rotate.iter().map(|(_, wish)| wish.clone()).collect(),
-            now: answer.now.unwrap_or_else(|| self.clock.now()),
+            now,
             exemptions: answer.exemptions.clone(),
             maintenance,
             ..Situation::default()

@@ -53,6 +53,7 @@ pub fn observe(provider: &mut dyn Provider, facts: &Facts) -> Result<Observation
         users: facts.users.clone(),
         volumes,
         os_kind: facts.os_kind,
+        utc_offset_minutes: Some(facts.utc_offset),
         ..Inventory::default()
     };
     let digest = protocol::messages::digest(&inventory)

@@ -182,3 +182,21 @@ async fn no_issued_password_and_no_token_is_found_in_the_state_directory() {
     assert_eq!(status.volumes[0].recovery_keys[0].state, Some(KeyState::Live));
     assert_eq!(status.last_error, None);
 }
+
+#[tokio::test]
+async fn a_maintenance_window_in_the_devices_time_is_kept_by_its_offset_from_utc() {
+    // The bench's clock says 08:00 UTC. In one place the window from 22:00 is open, in the other it is not.
+    for (offset, open) in [(-600, true), (0, false)] {
+        let mut scene = scene().await;
+        scene.bench.config.facts.utc_offset_minutes = Some(offset);
+        let window = serde_json::json!({ "start": "22:00", "minutes": 60 });
+        let maintenance = serde_json::json!({ "windows": [window], "outside_allowed": false });
+        scene.server.book.lock().unwrap().maintenance = serde_json::from_value(maintenance).unwrap();
+        scene.bench.once().await.unwrap();
+        let encrypted = scene.bench.volumes.disk("c").conversion == ConversionStatus::FullyEncrypted;
+        assert_eq!(encrypted, open, "{offset}");
+        let book = scene.server.book.lock().unwrap();
+        assert_eq!(book.entries.len(), 2, "keys never wait");
+        assert_eq!(book.inventory.as_ref().unwrap().utc_offset_minutes.unwrap().0, offset);
+    }
+}

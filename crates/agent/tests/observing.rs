@@ -56,6 +56,8 @@ fn the_digest_is_the_inventorys_and_changes_with_it() {
     assert_ne!(observe(&mut volumes, &Facts::default()).unwrap().digest, first.digest);
 }
 
+const NOW: domain::time::Timestamp = domain::time::Timestamp(1_800_000_000_000);
+
 #[test]
 fn facts_come_from_the_firmware_and_the_system_and_overrides_win() {
     let root = tempfile::tempdir().unwrap();
@@ -84,7 +86,7 @@ fn facts_come_from_the_firmware_and_the_system_and_overrides_win() {
         model: Some("ThinkPad".to_owned()),
         ..Default::default()
     };
-    let facts = Facts::read(root.path(), &overrides);
+    let facts = Facts::read(root.path(), NOW, &overrides);
     assert_eq!(facts.hostname, "pc-7");
     assert_eq!(
         (facts.os.as_str(), facts.os_version.as_str()),
@@ -98,16 +100,56 @@ fn facts_come_from_the_firmware_and_the_system_and_overrides_win() {
     assert_eq!(facts.users, ["ada"], "who never signed in has no home");
     assert!(facts.portable && !facts.virtual_machine);
 
-    let bare = Facts::read(&root.path().join("home"), &Default::default());
+    let bare = Facts::read(&root.path().join("home"), NOW, &Default::default());
     assert_eq!(
         (bare.hostname.as_str(), bare.hardware_id.as_str()),
         ("localhost", "unknown")
     );
 
     write("sys/class/dmi/id/sys_vendor", "QEMU\n");
-    assert!(Facts::read(root.path(), &overrides).virtual_machine);
+    assert!(Facts::read(root.path(), NOW, &overrides).virtual_machine);
     assert_eq!(
-        Facts::read(&root.path().join("nothing"), &Default::default()).users,
+        Facts::read(&root.path().join("nothing"), NOW, &Default::default()).users,
         [""; 0]
     );
+}
+
+#[test]
+fn the_offset_from_utc_follows_the_time_zone_over_the_year() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(root.path().join("etc")).unwrap();
+    let offset = |time: &str| {
+        let facts = Facts::read(root.path(), time.parse().unwrap(), &Default::default());
+        facts.utc_offset.0
+    };
+    assert_eq!(offset("2026-01-15T12:00Z"), 0, "without a zone it is UTC");
+    std::fs::write(root.path().join("etc/localtime"), zone("CET-1CEST,M3.5.0,M10.5.0/3")).unwrap();
+    assert_eq!(offset("2026-01-15T12:00Z"), 60);
+    assert_eq!(offset("2026-07-15T12:00Z"), 120);
+    std::fs::write(root.path().join("etc/localtime"), zone("<-0330>3:30")).unwrap();
+    assert_eq!(offset("2026-07-15T12:00Z"), -210);
+    std::fs::write(root.path().join("etc/localtime"), b"TZif, but cut").unwrap();
+    assert_eq!(offset("2026-07-15T12:00Z"), 0);
+    let said = agent::config::FactOverrides {
+        utc_offset_minutes: Some(-300),
+        ..Default::default()
+    };
+    assert_eq!(Facts::read(root.path(), NOW, &said).utc_offset.0, -300);
+}
+
+/// A time zone file (RFC 8536, version 2) with one local time type and this rule for all moments.
+fn zone(rule: &str) -> Vec<u8> {
+    let block = |version: u8| {
+        let mut bytes = b"TZif".to_vec();
+        bytes.push(version);
+        bytes.extend([0; 15]);
+        // Counts: no UT or standard indicators, no leap seconds, no transitions, one type, four letters.
+        for count in [0u32, 0, 0, 0, 1, 4] {
+            bytes.extend(count.to_be_bytes());
+        }
+        bytes.extend([0, 0, 0, 0, 0, 0]);
+        bytes.extend(b"UTC\0");
+        bytes
+    };
+    [block(b'2'), block(b'2'), format!("\n{rule}\n").into_bytes()].concat()
 }

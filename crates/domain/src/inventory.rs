@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ProtectorId, VolumeId};
 use crate::policy::Root;
+use crate::policy::targeting::UtcOffset;
 use crate::volume::{
     ConversionStatus, EncryptionExtent, EncryptionMethod, LockStatus, ProtectionStatus, ProtectorType, VolumeKind,
 };
@@ -56,6 +57,10 @@ pub struct Inventory {
     pub co_managed: bool,
     /// The BitLocker policy values found in its registry; none: it has no registry, or nobody looked.
     pub registry: Option<Vec<RegistryEntry>>,
+    /// How far its clock is ahead of UTC now, in minutes, for maintenance windows in the device's own time. None: nobody
+    /// looked; it is taken for UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utc_offset_minutes: Option<UtcOffset>,
 }
 
 /// Kinds of operating systems.

@@ -34,6 +34,8 @@ pub const MAX_SUSPEND_COUNT: u8 = 15;
 pub const MAX_SEQUENCE: u64 = i64::MAX as u64;
 /// Groups that a machine is in.
 pub const MAX_GROUPS: usize = 1024;
+/// How far a device's clock may be ahead of or behind UTC, in minutes.
+pub const MAX_UTC_OFFSET: u16 = 18 * 60;
 /// Policy values in a machine's registry.
 pub const MAX_REGISTRY_VALUES: usize = 512;
 /// Hardware ids of one drive.

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 
 use crate::limits::{
     MAX_BLOCKED, MAX_CERTIFICATE_REQUEST, MAX_DONE, MAX_GROUPS, MAX_HARDWARE_IDS, MAX_PROTECTORS, MAX_REGISTRY_VALUES,
-    MAX_SEALED, MAX_SEQUENCE, MAX_SUSPEND_COUNT, MAX_TEXT, MAX_USERS, MAX_VOLUMES, MAX_WAIT_SECONDS, MAX_WISHES,
-    MAX_WORDS, METADATA_LEN,
+    MAX_SEALED, MAX_SEQUENCE, MAX_SUSPEND_COUNT, MAX_TEXT, MAX_USERS, MAX_UTC_OFFSET, MAX_VOLUMES, MAX_WAIT_SECONDS,
+    MAX_WISHES, MAX_WORDS, METADATA_LEN,
 };
 use crate::messages::{CheckInRequest, EnrolRequest, EscrowRequest, RenewRequest, WaitRequest, digest};
 use crate::sealing::SealedSecret;
@@ -206,6 +206,12 @@ impl Validate for Inventory {
         for (index, group) in self.groups.iter().enumerate() {
             filled(format_args!("inventory.groups[{index}]"), group)?;
         }
+        ensure(
+            self.utc_offset_minutes
+                .is_none_or(|offset| offset.0.unsigned_abs() <= MAX_UTC_OFFSET),
+            "inventory.utc_offset_minutes",
+            format_args!("-{MAX_UTC_OFFSET} to {MAX_UTC_OFFSET}"),
+        )?;
         let registry = self.registry.as_deref().unwrap_or_default();
         at_most("inventory.registry", registry.len(), MAX_REGISTRY_VALUES)?;
         for (index, entry) in registry.iter().enumerate() {

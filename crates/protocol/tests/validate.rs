@@ -4,6 +4,7 @@
 
 use domain::ids::{DeviceId, ProtectorId, VolumeId};
 use domain::inventory::{Inventory, Tpm};
+use domain::policy::targeting::UtcOffset;
 use proptest::prelude::*;
 use protocol::limits::{MAX_BLOCKED, MAX_DONE, MAX_TEXT, MAX_USERS, MAX_VOLUMES};
 use protocol::messages::{CheckInRequest, EnrolRequest, EscrowRequest, RenewRequest, WaitRequest, digest};
@@ -26,6 +27,7 @@ fn inventory() -> Value {
         agent_version: "0.1".to_owned(),
         tpm: Tpm::Absent,
         users: vec!["alice".to_owned()],
+        utc_offset_minutes: Some(UtcOffset(60)),
         volumes: Vec::new(),
         ..Inventory::default()
     };
@@ -72,6 +74,11 @@ fn each_limit_of_an_inventory_is_answered_with_its_field() {
             "/hostname",
             json!(""),
             "inventory.hostname: must not be empty".to_owned(),
+        ),
+        (
+            "/utc_offset_minutes",
+            json!(-1081),
+            "inventory.utc_offset_minutes: -1080 to 1080".to_owned(),
         ),
         ("/hostname", json!(long), format!("inventory.hostname: {text}")),
         ("/os", json!("a\u{1b}[31m"), format!("inventory.os: {text}")),

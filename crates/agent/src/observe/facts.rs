@@ -1,10 +1,14 @@
-//! Facts about the machine: the firmware's tables under `/sys/class/dmi`, `os-release`, and the people who have a home.
+//! Facts about the machine: the firmware's tables under `/sys/class/dmi`, `os-release`, the time zone, and the people who have
+//! a home.
 
 use std::fs;
 use std::path::Path;
 
 use domain::inventory::OsKind;
-use protocol::limits::MAX_USERS;
+use domain::policy::targeting::UtcOffset;
+use domain::time::Timestamp;
+use jiff::tz::TimeZone;
+use protocol::limits::{MAX_USERS, MAX_UTC_OFFSET};
 
 use super::bounded;
 use crate::config::FactOverrides;
@@ -23,12 +27,14 @@ pub struct Facts {
     pub virtual_machine: bool,
     pub users: Vec<String>,
     pub os_kind: OsKind,
+    pub utc_offset: UtcOffset,
 }
 
 impl Facts {
-    /// Reads the facts below `root` (`/` in life). What is missing is left empty; what the overrides say wins.
+    /// Reads the facts below `root` (`/` in life), as they are at this moment. What is missing is left empty; what the
+    /// overrides say wins.
     #[must_use]
-    pub fn read(root: &Path, overrides: &FactOverrides) -> Self {
+    pub fn read(root: &Path, now: Timestamp, overrides: &FactOverrides) -> Self {
         let release = fs::read_to_string(root.join("etc/os-release")).unwrap_or_default();
         let dmi = |name: &str| first_line(&root.join("sys/class/dmi/id").join(name));
         let manufacturer = dmi("sys_vendor");
@@ -55,6 +61,9 @@ impl Facts {
             manufacturer: chosen(&overrides.manufacturer, manufacturer),
             model: chosen(&overrides.model, model),
             os_kind: OsKind::Linux,
+            utc_offset: overrides
+                .utc_offset_minutes
+                .map_or_else(|| utc_offset(&root.join("etc/localtime"), now), UtcOffset),
             users: overrides.users.clone().unwrap_or_else(|| people(root)),
         }
     }
@@ -71,6 +80,17 @@ fn release_field(release: &str, name: &str) -> String {
         .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
         .map(|value| value.trim().trim_matches(['"', '\'']).to_owned())
         .unwrap_or_default()
+}
+
+/// What a time zone file (RFC 8536) says of a moment; UTC when there is none that can be read, as the C library has it.
+fn utc_offset(zone: &Path, now: Timestamp) -> UtcOffset {
+    let zone = fs::read(zone)
+        .ok()
+        .and_then(|bytes| TimeZone::tzif("localtime", &bytes).ok());
+    let now = jiff::Timestamp::from_millisecond(now.0).unwrap_or_default();
+    let seconds = zone.map_or(0, |zone| zone.to_offset(now).seconds());
+    let most = i16::try_from(MAX_UTC_OFFSET).unwrap_or(i16::MAX);
+    UtcOffset(i16::try_from(seconds / 60).map_or(0, |minutes| minutes.clamp(-most, most)))
 }
 
 /// Makers' placeholders say nothing about which machine it is.

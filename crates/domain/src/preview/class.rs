@@ -56,6 +56,7 @@ impl Class {
             system_partition,
             co_managed,
             registry,
+            utc_offset_minutes: _,
         } = inventory;
         (os_version, portable, virtual_machine, volumes.len()).hash(self);
         (os_kind, join, fips, system_partition, co_managed, registry).hash(self);

@@ -265,6 +265,8 @@ pub struct Effective {
     pub marks: Marks,
     /// Every setting, with its reasons.
     pub resolved: Resolved,
+    /// Whether it may begin to encrypt or decrypt now, by its windows and its own clock.
+    pub maintenance: domain::plan::Maintenance,
 }
 
 /// What holds for a device and why, with its marks and its name.
@@ -289,7 +291,9 @@ pub async fn effective(state: &AppState, user: &CurrentUser, id: DeviceId) -> Re
         .resolver()
         .await?
         .resolve(&facts, marks.profile.as_ref(), state.now());
+    let offset = facts.inventory.utc_offset_minutes.unwrap_or_default();
     Ok(Effective {
+        maintenance: resolved.maintenance.state(state.now(), offset),
         hostname: device.hostname,
         marks,
         resolved,

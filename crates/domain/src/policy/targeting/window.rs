@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
@@ -74,7 +75,7 @@ pub struct TimeOfDay(u16);
 pub struct Date(i64);
 
 /// How far a clock is ahead of UTC, in minutes: 60 in Berlin in winter, -300 in New York in winter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct UtcOffset(pub i16);
 

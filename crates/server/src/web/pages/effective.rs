@@ -8,6 +8,7 @@ use axum::{
     response::Response,
 };
 use domain::ids::DeviceId;
+use domain::plan::Maintenance;
 use domain::policy::document::Document as Text;
 use domain::policy::resolve::{Explained, Origin, Resolved};
 use domain::policy::targeting::Profile;
@@ -21,6 +22,7 @@ use crate::{
     session::{CurrentUser, Require, may},
     state::AppState,
     web::{
+        format::exact,
         frame::{Frame, go, page as answer, page_with},
         view::{
             chrome::Place,
@@ -93,6 +95,7 @@ fn sheet(
             .iter()
             .map(|fault| (Tone::Bad, format!("{}: {}", fault.setting, fault.message))),
     );
+    notes.extend(outside_windows(found));
     notes.extend(resolved.conflicts.iter().map(|c| (Tone::Warn, c.sentence.clone())));
     if chrome.may_manage_policy() {
         let about = "Tags are for rules of collections. Own settings beat every deployment.";
@@ -114,6 +117,25 @@ fn sheet(
         notes,
         blocks,
     }
+}
+
+/// That no conversion begins now, and when one may.
+fn outside_windows(found: &Effective) -> Option<(Tone, String)> {
+    let Maintenance::Closed { opens } = found.maintenance else {
+        return None;
+    };
+    Some((
+        Tone::Info,
+        opens.map_or_else(
+            || "It is outside its maintenance windows, and none is to come: no conversion begins.".to_owned(),
+            |opens| {
+                format!(
+                    "It is outside its maintenance windows: conversions may begin from {} UTC on.",
+                    exact(opens)
+                )
+            },
+        ),
+    ))
 }
 
 fn deployments(resolved: &Resolved) -> Block {

@@ -2,9 +2,12 @@
 
 use domain::exemption::Decision;
 use domain::ledger::KeyState;
-use domain::policy::{Encryption, Policy, TriState};
+use domain::plan::Maintenance;
+use domain::policy::targeting::{CollectionId, Deployment, PolicyId, UtcOffset};
+use domain::policy::{Assignments, Encryption, Policy, TriState};
 use protocol::messages::{CheckInResponse, ExemptionWish, RequestKind, digest};
-use server::services::{policy, requests};
+use server::services::{policy, requests, targeting};
+use store::model::{Content, Document};
 
 use crate::support::{Device, Harness, Volume, check_in, inventory};
 
@@ -245,4 +248,44 @@ async fn a_device_is_told_since_when_its_volumes_are_not_compliant() {
     assert_eq!(detected.device, reported.volumes[0].device);
     let again = device.check_in(Some(reported)).await.unwrap();
     assert_eq!(again.detected, answer.detected);
+}
+
+#[tokio::test]
+async fn a_maintenance_window_in_the_devices_time_follows_the_offset_that_it_reports() {
+    let harness = Harness::start().await;
+    let device = Device::enrol(&harness, "HW-1").await;
+    let admin = harness.admin().await;
+    let hour = harness.state().now().0.div_euclid(3_600_000).rem_euclid(24);
+    let windows =
+        targeting::read_windows(&format!("windows = [{{ start = \"{hour:02}:00\", minutes = 60 }}]")).unwrap();
+    let document = Content::Document(Document {
+        id: PolicyId::new("own").unwrap(),
+        name: "Own".to_owned(),
+        description: String::new(),
+        assignments: Assignments::default(),
+    });
+    let deployment = Content::Deployment(Deployment {
+        id: "nights".parse().unwrap(),
+        policy: PolicyId::new("own").unwrap(),
+        collection: CollectionId::new("all-devices").unwrap(),
+        priority: 1,
+        not_before: None,
+        windows,
+        outside_window_allowed: false,
+    });
+    for content in [document, deployment] {
+        targeting::put(harness.state(), &admin, content, String::new(), 0, false, "")
+            .await
+            .unwrap();
+    }
+    for (offset, open) in [(None, true), (Some(0), true), (Some(120), false), (Some(-600), false)] {
+        let mut reported = inventory(&[], &Volume::new(1), &[]);
+        reported.utc_offset_minutes = offset.map(UtcOffset);
+        let told = device.check_in(Some(reported)).await.unwrap().maintenance;
+        let found = targeting::effective(harness.state(), &admin, device.id).await.unwrap();
+        assert_eq!(found.maintenance == Maintenance::Open, open, "{offset:?}");
+        let now = harness.state().now();
+        let by_device = told.state(now, UtcOffset(offset.unwrap_or(0)));
+        assert_eq!(found.maintenance, by_device, "both sides come to the same");
+    }
 }
