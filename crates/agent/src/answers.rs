@@ -332,3 +332,39 @@ impl PinSource for Secrets {
         answered.or_else(|| self.given.password())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hooks::NoPin;
+
+    #[test]
+    fn a_secret_that_was_used_is_forgotten_and_one_that_was_not_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let answers = Answers::load(dir.path());
+        let question = Question::Pin {
+            min_length: 4,
+            enhanced: false,
+            ascii_only: false,
+        };
+        let prompt = Prompt {
+            question,
+            may_postpone_until: None,
+            may_request_exemption: false,
+            contact: None,
+            security_policy_url: None,
+        };
+        answers.ask(Some(prompt), &Inventory::default());
+        let pin = Zeroizing::new("748291".to_owned());
+        assert_eq!(answers.take(Answer::Pin { pin }), Reply::Taken);
+        let mut secrets = Secrets {
+            answers: Arc::clone(&answers),
+            given: Box::new(NoPin),
+        };
+        answers.forget_used();
+        assert!(secrets.available(), "no round has used it yet");
+        assert_eq!(secrets.pin().as_ref().map(|pin| pin.as_str()), Some("748291"));
+        answers.forget_used();
+        assert!(!secrets.available() && secrets.pin().is_none());
+    }
+}
