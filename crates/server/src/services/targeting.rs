@@ -170,13 +170,23 @@ pub fn read_windows(text: &str) -> Result<Vec<Window>, String> {
 /// The same windows as a text, one a line; empty: none.
 #[must_use]
 pub fn windows_text(windows: &[Window]) -> String {
-    let written = |window: &Window| toml::Value::try_from(window).map(|value| format!("  {value},\n"));
-    let lines: Vec<String> = windows.iter().filter_map(|window| written(window).ok()).collect();
+    let lines: Vec<String> = windows.iter().filter_map(window_text).collect();
     if lines.is_empty() {
         String::new()
     } else {
         format!("windows = [\n{}]\n", lines.concat())
     }
+}
+
+/// One of them. Its values are written alike in JSON and in TOML.
+fn window_text(window: &Window) -> Option<String> {
+    let fields = serde_json::to_value(window).ok()?;
+    let said = ["days", "date", "start", "minutes", "clock"]
+        .into_iter()
+        .filter_map(|name| Some((name, fields.get(name)?)))
+        .filter(|(name, value)| *name != "clock" || *value != "device")
+        .map(|(name, value)| format!("{name} = {value}"));
+    Some(format!("  {{ {} }},\n", said.collect::<Vec<_>>().join(", ")))
 }
 
 /// Stores a version and tells the devices concerned. Needs [`Permission::ManagePolicy`].
@@ -429,4 +439,19 @@ pub async fn may_ask(state: &AppState, user: &CurrentUser) -> Result<bool> {
 /// When the store fails.
 pub async fn own_exemptions(state: &AppState, user: &CurrentUser) -> Result<Vec<ExemptionRecord>> {
     Ok(state.store.exemptions_of_user(&user.name).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_read_back_from_their_text() {
+        let text = "windows = [\n  { days = [\"sat\",\"sun\"], start = \"22:00\", minutes = 360 },\n  \
+                    { date = \"2026-12-24\", start = \"18:00\", minutes = 600, clock = \"utc\" },\n]\n";
+        let windows = read_windows(text).expect("two windows");
+        assert_eq!(windows_text(&windows), text);
+        assert_eq!(windows_text(&[]), "");
+        assert_eq!(read_windows(""), Ok(Vec::new()));
+    }
 }

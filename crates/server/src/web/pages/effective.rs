@@ -85,9 +85,12 @@ fn sheet(
     let Effective { hostname, resolved, .. } = found;
     let chrome = frame.chrome(user, Place::Devices);
     let mut blocks = vec![deployments(resolved)];
-    for section in Section::ALL {
-        blocks.extend(section_block(section, resolved));
-    }
+    blocks.extend(
+        Section::ALL
+            .into_iter()
+            .filter_map(|section| configured(section, resolved)),
+    );
+    blocks.push(defaults(resolved));
     let mut notes = refused(&faults);
     notes.extend(
         resolved
@@ -179,25 +182,47 @@ fn deployments(resolved: &Resolved) -> Block {
     )
 }
 
-fn section_block(section: Section, resolved: &Resolved) -> Option<Block> {
-    let of_section = |explained: &&Explained| setting(explained.setting).is_some_and(|known| known.section == section);
-    let (said, defaults): (Vec<&Explained>, Vec<&Explained>) = resolved
-        .settings
-        .iter()
-        .filter(of_section)
-        .partition(|explained| explained.origin != Origin::Default);
-    let configured = !said.is_empty();
-    let about = format!("{} configured, {} by default", said.len(), defaults.len());
-    let rows: Vec<Vec<Cell>> = said.into_iter().chain(defaults).map(row).collect();
-    (!rows.is_empty()).then(|| {
+/// What somebody configures of a section.
+fn configured(section: Section, resolved: &Resolved) -> Option<Block> {
+    let (said, left): (Vec<&Explained>, Vec<&Explained>) =
+        of(section, resolved).partition(|explained| explained.origin != Origin::Default);
+    let about = format!("{} configured, {} by default", said.len(), left.len());
+    (!said.is_empty()).then(|| {
         let table = Table {
             caption: section.title().to_owned(),
             columns: vec!["Setting", "Value", "Who says so", "What it beat"],
-            rows,
+            rows: said.into_iter().map(row).collect(),
         };
-        let block = Block::new(section.title(), about, vec![Body::Table(table)]);
-        if configured { block } else { block.folded() }
+        Block::new(section.title(), about, vec![Body::Table(table)])
     })
+}
+
+/// What nobody configures.
+fn defaults(resolved: &Resolved) -> Block {
+    let mut bodies = Vec::new();
+    let mut count = 0;
+    for section in Section::ALL {
+        let left = of(section, resolved).filter(|explained| explained.origin == Origin::Default);
+        let rows: Vec<Vec<Cell>> = left
+            .map(|explained| vec![Cell::Text(explained.title().to_owned()), Cell::Quiet(explained.label())])
+            .collect();
+        if rows.is_empty() {
+            continue;
+        }
+        count += rows.len();
+        bodies.push(Body::Heading(section.title().to_owned()));
+        bodies.push(Body::Table(Table {
+            caption: format!("{}: defaults", section.title()),
+            columns: vec!["Setting", "Value"],
+            rows,
+        }));
+    }
+    Block::new("Defaults", format!("{count} settings that nobody configures"), bodies).folded()
+}
+
+fn of(section: Section, resolved: &Resolved) -> impl Iterator<Item = &Explained> {
+    let of_section = move |explained: &&Explained| setting(explained.setting).is_some_and(|s| s.section == section);
+    resolved.settings.iter().filter(of_section)
 }
 
 fn row(explained: &Explained) -> Vec<Cell> {
