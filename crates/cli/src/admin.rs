@@ -9,12 +9,22 @@ use server::{AUDIT_KEY, DATABASE};
 
 use crate::terminal::say;
 
+pub(crate) use access::{AccountCommand, ApiTokenCommand};
+
+mod access;
+
 /// `claviger admin …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// The audit chain
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// People's accounts: roles and scopes
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// API tokens: what programs call the API with
+    #[command(subcommand)]
+    ApiToken(ApiTokenCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -36,6 +46,8 @@ pub(crate) fn run(command: &Command) -> Result<()> {
             data_dir,
             public_key_file,
         }) => verify_audit(data_dir, public_key_file.as_deref()),
+        Command::Account(command) => access::account(command),
+        Command::ApiToken(command) => access::api_token(command),
     }
 }
 

@@ -116,13 +116,24 @@ impl Shared {
         subject: impl Into<String>,
         detail: impl Into<String>,
     ) -> AuditEvent {
-        AuditEvent {
-            at: self.now(),
-            actor: actor.into(),
-            action: action.to_owned(),
-            subject: printable(subject.into()),
-            detail: printable(detail.into()),
-        }
+        event_at(self.now(), actor, action, subject, detail)
+    }
+}
+
+/// An audit event that happens at that moment, as [`Shared::event`] makes it.
+pub(crate) fn event_at(
+    at: Timestamp,
+    actor: impl Into<String>,
+    action: &str,
+    subject: impl Into<String>,
+    detail: impl Into<String>,
+) -> AuditEvent {
+    AuditEvent {
+        at,
+        actor: actor.into(),
+        action: action.to_owned(),
+        subject: printable(subject.into()),
+        detail: printable(detail.into()),
     }
 }
 

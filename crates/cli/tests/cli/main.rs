@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose ground is missing fails")]
 
+mod access;
 mod agent;
 mod audit;
 mod bad_secrets;

@@ -1,6 +1,8 @@
 //! Local accounts.
 
 use domain::access::{Grant, Permission, Role, Scope};
+use domain::time::Timestamp;
+use store::Store;
 use store::model::{Account, AccountChange, NewAccount, PasswordHash};
 use zeroize::Zeroizing;
 
@@ -9,7 +11,7 @@ use crate::error::{AppError, Result};
 use crate::services::passwords;
 use crate::services::sign_in::subject;
 use crate::session::CurrentUser;
-use crate::state::AppState;
+use crate::state::{AppState, event_at};
 
 const MAX_NAME: usize = 64;
 
@@ -34,7 +36,7 @@ pub async fn create(
 ) -> Result<Zeroizing<String>> {
     user.demand(Permission::ManageAccounts)?;
     let (name, grant) = (checked_name(name)?, grant.into());
-    checked_scope(state, &grant.scope).await?;
+    checked_scope(&*state.store, &grant.scope).await?;
     let password = passwords::generate(state);
     let account = NewAccount {
         name: name.to_owned(),
@@ -54,14 +56,18 @@ pub async fn create(
 /// 403; 404; 409 `last_administrator`; 422 for a scope with collections that are not there.
 pub async fn set_grant(state: &AppState, user: &CurrentUser, name: &str, grant: impl Into<Grant>) -> Result<()> {
     user.demand(Permission::ManageAccounts)?;
-    let grant = grant.into();
-    checked_scope(state, &grant.scope).await?;
+    grant_as(&*state.store, state.now(), user.actor(), name, grant.into()).await
+}
+
+/// The same by somebody who was let in elsewhere.
+pub(crate) async fn grant_as(store: &dyn Store, at: Timestamp, actor: String, name: &str, grant: Grant) -> Result<()> {
+    checked_scope(store, &grant.scope).await?;
+    let event = event_at(at, actor, "account.role_changed", subject(name), grant.words());
     let change = AccountChange {
-        grant: Some(grant.clone()),
+        grant: Some(grant),
         ..AccountChange::default()
     };
-    let event = state.event(user.actor(), "account.role_changed", subject(name), grant.words());
-    state.store.change_account(name, change, vec![event]).await?;
+    store.change_account(name, change, vec![event]).await?;
     Ok(())
 }
 
@@ -134,11 +140,11 @@ pub(crate) async fn ensure_first(
 }
 
 /// A scope may name only collections that are there.
-pub(crate) async fn checked_scope(state: &AppState, scope: &Scope) -> Result<()> {
+pub(crate) async fn checked_scope(store: &dyn Store, scope: &Scope) -> Result<()> {
     let Some(wanted) = scope.collections().filter(|wanted| !wanted.is_empty()) else {
         return Ok(());
     };
-    let resolver = state.store.resolver().await?;
+    let resolver = store.resolver().await?;
     match wanted.iter().find(|id| resolver.collections().get(id).is_none()) {
         Some(unknown) => Err(AppError::invalid(
             "scope",

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use domain::access::{Grant, Permission, Role};
+use domain::time::Timestamp;
+use store::Store;
 use store::model::{ApiToken, ApiTokenId, NewApiToken, SecretHash};
 use zeroize::Zeroizing;
 
@@ -10,7 +12,7 @@ use crate::error::{AppError, Result};
 use crate::services::accounts::checked_scope;
 use crate::services::random_text;
 use crate::session::CurrentUser;
-use crate::state::AppState;
+use crate::state::{AppState, event_at};
 
 const MAX_NOTE: usize = 256;
 const MAX_LIFE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -43,6 +45,18 @@ pub async fn create(
     lasts: Duration,
 ) -> Result<CreatedApiToken> {
     user.demand(Permission::ManageAccounts)?;
+    let signs = random_text::signs::<40>(state);
+    create_as(&*state.store, state.now(), user.actor(), (note, grant, lasts), &signs).await
+}
+
+/// The same by somebody who was let in elsewhere. `signs`: random text of 200 bits.
+pub(crate) async fn create_as(
+    store: &dyn Store,
+    at: Timestamp,
+    actor: String,
+    (note, grant, lasts): (&str, Grant, Duration),
+    signs: &str,
+) -> Result<CreatedApiToken> {
     let note = note.trim();
     if note.is_empty() || note.len() > MAX_NOTE {
         return Err(AppError::invalid(
@@ -56,22 +70,26 @@ pub async fn create(
     if grant.role == Role::SelfService {
         return Err(AppError::invalid("role", "role: a program has no own devices"));
     }
-    checked_scope(state, &grant.scope).await?;
+    checked_scope(store, &grant.scope).await?;
     let mut token = Zeroizing::new(String::with_capacity(64));
     token.push_str(PREFIX);
-    token.push_str(&random_text::signs::<40>(state));
-    let now = state.now();
-    let detail = format!("{note}; {}", grant.words());
+    token.push_str(signs);
+    let event = event_at(
+        at,
+        actor.clone(),
+        "api_token.created",
+        "",
+        format!("{note}; {}", grant.words()),
+    );
     let new = NewApiToken {
         hash: hash(&token),
         note: note.to_owned(),
         grant,
-        created_at: now,
-        created_by: user.actor(),
-        expires_at: now.after(lasts),
+        created_at: at,
+        created_by: actor,
+        expires_at: at.after(lasts),
     };
-    let event = state.event(user.actor(), "api_token.created", "", detail);
-    let id = state.store.add_api_token(new, vec![event]).await?;
+    let id = store.add_api_token(new, vec![event]).await?;
     Ok(CreatedApiToken { id, token })
 }
 
@@ -90,8 +108,13 @@ pub async fn list(state: &AppState, user: &CurrentUser) -> Result<Vec<ApiToken>>
 /// 403; 404.
 pub async fn revoke(state: &AppState, user: &CurrentUser, id: ApiTokenId) -> Result<()> {
     user.demand(Permission::ManageAccounts)?;
-    let event = state.event(user.actor(), "api_token.revoked", format!("api-token:{}", id.0), "");
-    Ok(state.store.revoke_api_token(id, state.now(), vec![event]).await?)
+    revoke_as(&*state.store, state.now(), user.actor(), id).await
+}
+
+/// The same by somebody who was let in elsewhere.
+pub(crate) async fn revoke_as(store: &dyn Store, at: Timestamp, actor: String, id: ApiTokenId) -> Result<()> {
+    let event = event_at(at, actor, "api_token.revoked", format!("api-token:{}", id.0), "");
+    Ok(store.revoke_api_token(id, at, vec![event]).await?)
 }
 
 /// Hash of a token as a program sends it.

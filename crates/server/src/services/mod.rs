@@ -6,6 +6,7 @@ pub mod audit;
 pub mod dashboard;
 pub mod devices;
 pub mod enrolment;
+pub mod operator;
 pub mod passwords;
 pub mod policy;
 pub mod preview;
