@@ -79,6 +79,7 @@ impl World {
             Some(old) if withheld => Rc::clone(old),
             _ => seen,
         };
+        let wishes = agent.wishes.clone();
         let is_new = memory.reported.as_ref().is_some_and(|known| *known != seen);
         let with_inventory = asked || is_new || memory.report_asked;
         let body = Body::CheckIn {
@@ -89,12 +90,14 @@ impl World {
             policy: memory.policy,
             blocked: memory.blocked.clone(),
             done: memory.done.clone(),
+            wishes: wishes.clone(),
         };
         memory.reported_blocked = memory.blocked.clone();
         let wants = Wants::CheckIn {
             seen,
             round,
             with_inventory,
+            wishes,
             overtaken,
         };
         self.send(device, body, wants);
@@ -159,6 +162,7 @@ impl World {
                     seen,
                     round,
                     with_inventory,
+                    wishes,
                     overtaken,
                 },
                 Reply::CheckIn {
@@ -190,6 +194,7 @@ impl World {
                     }
                     return;
                 }
+                self.devices[device].agent.wishes.retain(|w| !wishes.contains(w));
                 let memory = &mut self.devices[device].agent.memory;
                 memory.reported = Some(Rc::clone(&seen));
                 memory.report_asked = false;

@@ -279,7 +279,7 @@ fn is_same(job: &Job, what: &What) -> bool {
             name == other && u32::try_from(version + 1) == Ok(*number) && proof == found
         }
         (Job::Policy(_), What::Policy) => true,
-        (Job::Wish { person }, What::Wish(user)) => super::device::person(*person) == *user,
+        (Job::Wish { person, .. }, What::Wish(user)) => super::device::person(*person) == *user,
         (Job::Decide { id, granted }, What::Decide(other, word)) => {
             id == other && *word == if *granted { "approved" } else { "revoked" }
         }

@@ -51,6 +51,8 @@ pub(super) struct Agent {
     pub(super) identity: Option<DeviceId>,
     pub(super) memory: Memory,
     pub(super) sequence: Sequence,
+    /// Users who asked to be exempt, of which the server was not told yet.
+    pub(super) wishes: Vec<u8>,
     /// Changes of volumes before it dies.
     pub(super) lives: Option<u32>,
     /// Failed cycles since the last good one.
@@ -117,6 +119,8 @@ pub(super) enum Wants {
         seen: Rc<Inventory>,
         round: u8,
         with_inventory: bool,
+        /// What it was told.
+        wishes: Vec<u8>,
         /// Times that the server took others for newer.
         overtaken: u8,
     },

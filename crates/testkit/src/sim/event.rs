@@ -208,6 +208,11 @@ pub(super) enum Event {
         device: u8,
         person: u8,
     },
+    /// A user asks at the device to be exempt.
+    Wishes {
+        device: u8,
+        person: u8,
+    },
     /// A user is exempt from encryption, or no longer.
     Exempt {
         person: u8,
@@ -306,6 +311,7 @@ impl Event {
             Self::Hardware { .. } => "hardware id clashes",
             Self::SignsIn { .. } => "user signs in",
             Self::SignsOut { .. } => "user goes",
+            Self::Wishes { .. } => "exemption wished at the device",
             Self::Exempt { .. } => "exemption",
             Self::Pin { .. } => "PIN",
             Self::Battery { .. } => "battery",

@@ -12,7 +12,7 @@ use super::device::{Agent, Device, Memory, NetworkFault, Phase, Sequence};
 use super::event::{Event, Start, VolumeStart};
 use super::provider::protector_uuid;
 use super::real::Call;
-use super::state::Job;
+use super::state::{Answer, Job};
 use super::store::{Crash, Mishap};
 use super::volume::{Protector, Volume};
 use super::world::{Item, To, World, volume_id};
@@ -93,6 +93,7 @@ impl World {
             | Event::Hardware { device, .. }
             | Event::SignsIn { device, .. }
             | Event::SignsOut { device, .. }
+            | Event::Wishes { device, .. }
             | Event::Pin { device, .. }
             | Event::Battery { device, .. }
             | Event::RestartPending { device, .. }
@@ -121,6 +122,7 @@ impl World {
             Event::AgentWiped { .. } => {
                 device.agent.identity = None;
                 device.agent.sequence = Sequence::default();
+                device.agent.wishes.clear();
                 self.agent_dies(at);
             }
             Event::AgentRestored { .. } => {
@@ -143,6 +145,12 @@ impl World {
             Event::Hardware { hardware, .. } => device.hardware = *hardware,
             Event::SignsIn { person, .. } => drop(device.people.insert(person % 4)),
             Event::SignsOut { person, .. } => drop(device.people.remove(&(person % 4))),
+            Event::Wishes { person, .. } => {
+                let person = person % 4;
+                if device.people.contains(&person) && !device.agent.wishes.contains(&person) {
+                    device.agent.wishes.push(person);
+                }
+            }
             Event::Pin { present, .. } => device.pin = *present,
             Event::Battery { low, .. } => device.battery_low = *low,
             Event::RestartPending { pending, .. } => device.restart_pending = *pending,
@@ -309,6 +317,7 @@ impl World {
         }
         device.agent.identity = None;
         device.agent.sequence = Sequence::default();
+        device.agent.wishes.clear();
         self.agent_dies(at);
     }
 
@@ -373,7 +382,11 @@ impl World {
 
     fn retire(&mut self, device: DeviceId, retired: bool) {
         let stop = self.call(|| Call::Retire(device, retired));
-        self.submit(Job::Retire { device, retired }, To::Nobody, stop);
+        if self.is_unknown(device) {
+            self.real_does(&Answer::Refused, stop);
+        } else {
+            self.submit(Job::Retire { device, retired }, To::Nobody, stop);
+        }
     }
 
     /// What is stored is found not to open the volume: it was damaged on its way, say.

@@ -113,7 +113,7 @@ fn event(rng: &mut ChaCha8Rng) -> Event {
     let minutes = rng.random_range(1..60);
     let n: u8 = rng.random_range(0..16);
     let yes = rng.random_bool(0.5);
-    match rng.random_range(0..90) {
+    match rng.random_range(0..92) {
         0..4 => Event::AgentDies { device },
         4..10 => Event::AgentDiesInside { device, changes: n % 5 },
         10 | 11 => Event::AgentWiped { device },
@@ -170,6 +170,7 @@ fn event(rng: &mut ChaCha8Rng) -> Event {
         },
         63 => Event::SignsIn { device, person: n % 4 },
         64 => Event::SignsOut { device, person: n % 4 },
+        90 | 91 => Event::Wishes { device, person: n % 4 },
         82 => Event::AgentRestored { device },
         83..86 => Event::Imaged { device, volume },
         86..90 => Event::PutBack { device, volume },

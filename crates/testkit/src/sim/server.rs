@@ -7,6 +7,7 @@ use std::rc::Rc;
 use domain::access::{Role, may_recover};
 use domain::ids::{DeviceId, RequestId};
 use domain::plan::RotateRequest;
+use domain::policy::TriState;
 use store::model::{KeyName, subject};
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use super::faults::Fault;
 use super::real::{Call, Stop, What};
 use super::state::{Answer, Job, subject_of};
 use super::store::{Answers, Crash, Replica, Work};
-use super::world::{Body, CheckingIn, Item, Reply, Request, To, World};
+use super::world::{Body, CheckingIn, Item, Reply, Request, To, Wishes, World};
 
 impl World {
     pub(super) fn serve(&mut self, request: &Rc<Request>) {
@@ -56,6 +57,7 @@ impl World {
                 with_inventory,
                 blocked,
                 done,
+                wishes,
                 ..
             } => {
                 let state = &self.store.state;
@@ -66,12 +68,18 @@ impl World {
                 let news = state.pending(*identity).iter().any(|r| done.contains(&r.id)) || record.blocked != *blocked;
                 let overtaken = *sequence < self.store.newest(*identity) && self.fault != Some(Fault::OvertakenStored);
                 let differs = record.inventory.as_ref() != Some(seen) && !overtaken;
-                let coming = CheckingIn {
+                let mut coming = CheckingIn {
                     request: Rc::clone(request),
                     send_inventory: !with_inventory && differs,
                     report: news && !overtaken,
+                    policy: state.policy,
+                    first: None,
+                    wishes: Wishes::Said(if overtaken { Vec::new() } else { wishes.clone() }),
                 };
                 self.store.gather(*identity, *sequence);
+                if !wishes.is_empty() {
+                    coming.first = Some(Rc::new(self.answer_to(request, coming.send_inventory)));
+                }
                 if *with_inventory && differs {
                     let job = Job::Inventory {
                         device: *identity,
@@ -100,7 +108,7 @@ impl World {
             return;
         };
         if !std::mem::take(&mut coming.report) {
-            self.answer_check_in(&coming, stop);
+            self.hears_wishes(*identity, coming, stop);
             return;
         }
         let job = Job::Report {
@@ -112,25 +120,56 @@ impl World {
         self.submit(job, To::CheckIn(coming), stop);
     }
 
+    /// One wish after the other, of people who use the device, where policy lets them ask; and then the answer.
+    fn hears_wishes(&mut self, device: DeviceId, mut coming: CheckingIn, stop: Option<Stop>) {
+        let mut wishes = match coming.wishes {
+            Wishes::Heard(left) => left,
+            Wishes::Said(_) if coming.policy.policy().client.user_exemption != TriState::Enabled => Vec::new(),
+            Wishes::Said(said) => said.into_iter().filter(|n| self.store.state.uses(*n, device)).collect(),
+        };
+        coming.wishes = Wishes::Heard(Vec::new());
+        if wishes.is_empty() {
+            self.answer_check_in(&coming, stop);
+            return;
+        }
+        let job = Job::Wish {
+            person: wishes.remove(0),
+            by: Some(device),
+        };
+        coming.wishes = Wishes::Heard(wishes);
+        self.submit(job, To::Wish(device, coming), stop);
+    }
+
     fn answer_check_in(&mut self, coming: &CheckingIn, stop: Option<Stop>) {
         let request = &coming.request;
+        let mut reply = match &coming.first {
+            Some(first) => Reply::clone(first),
+            None => self.answer_to(request, coming.send_inventory),
+        };
+        if let Reply::CheckIn { now, .. } = &mut reply {
+            *now = self.server_time();
+        }
+        self.reply(request, reply, stop);
+    }
+
+    /// What is answered as things stand.
+    fn answer_to(&self, request: &Request, send_inventory: bool) -> Reply {
         let Body::CheckIn { identity, policy, .. } = &request.body else {
-            return;
+            return Reply::Refused;
         };
         let state = &self.store.state;
         // One that was retired meanwhile is refused at the second look.
         if state.device(*identity).is_none_or(|d| d.retired) {
-            self.reply(request, Reply::Refused, stop);
-            return;
+            return Reply::Refused;
         }
         let in_force = match (self.fault, policy) {
             (Some(Fault::PolicyStaysUnchanged), Some(policy)) => *policy,
             _ => state.policy,
         };
         let requests = state.pending(*identity);
-        let reply = Reply::CheckIn {
+        Reply::CheckIn {
             sequence: self.store.newest(*identity),
-            send_inventory: coming.send_inventory,
+            send_inventory,
             policy: (*policy != Some(in_force)).then_some(in_force),
             in_force,
             ledger: state.ledger(*identity),
@@ -138,8 +177,7 @@ impl World {
             now: self.server_time(),
             requests: requests.into_iter().map(|r| (r.id, r.rotate.clone())).collect(),
             as_of: state.place,
-        };
-        self.reply(request, reply, stop);
+        }
     }
 
     fn acknowledge(&mut self, request: &Rc<Request>, stop: Option<Stop>) {
@@ -222,12 +260,22 @@ impl World {
                     }
                 }
                 (To::Clash(request, device), Answer::Done) => self.reply(&request, Reply::Enrolled(device), stop),
-                (To::CheckIn(coming), Answer::Done) => self.goes_on_checking_in(coming, stop),
+                // One that waits or holds already is passed over.
+                (To::Wish(device, coming), Answer::Refused) => self.hears_wishes(device, coming, stop),
+                (To::Wish(device, mut coming), Answer::Wished(_)) => {
+                    coming.first = None;
+                    self.hears_wishes(device, coming, stop);
+                }
+                (To::CheckIn(mut coming), Answer::Done) => {
+                    coming.first = None;
+                    self.goes_on_checking_in(coming, stop);
+                }
                 (To::Escrow(request), Answer::Done) => self.acknowledge(&request, stop),
                 (
                     To::Enrolment(request)
                     | To::Clash(request, _)
                     | To::CheckIn(CheckingIn { request, .. })
+                    | To::Wish(_, CheckingIn { request, .. })
                     | To::Escrow(request),
                     answer,
                 ) => {
@@ -340,6 +388,10 @@ impl World {
                 Some(rotate) => Call::Rotate(device, rotate.volume),
                 None => Call::Report(device),
             });
+            if self.is_unknown(device) {
+                self.real_does(&Answer::Refused, stop);
+                return;
+            }
             let id = match &stop {
                 Some(Stop::Waits(_, What::Ask(id, ..))) => *id,
                 _ => RequestId(Uuid::from_u64_pair(0xE, self.named)),
@@ -347,6 +399,11 @@ impl World {
             self.submit(Job::Ask { id, device, rotate }, To::Nobody, stop);
             self.wake(device);
         }
+    }
+
+    /// A fail-over to a stale replica may have lost a device; nobody can ask anything of it.
+    pub(super) fn is_unknown(&self, device: DeviceId) -> bool {
+        self.store.state.device(device).is_none()
     }
 
     /// A person's exemption is asked for and granted, or taken back.
@@ -361,7 +418,7 @@ impl World {
         match (known, exempt) {
             (None, true) => {
                 let stop = self.call(|| Call::Wish(person));
-                self.submit(Job::Wish { person }, To::Exemption, stop);
+                self.submit(Job::Wish { person, by: None }, To::Exemption, stop);
             }
             (Some((id, true)), true) | (Some((id, false)), false) => {
                 let stop = self.call(|| Call::Decide(id, exempt));

@@ -142,6 +142,8 @@ pub(super) enum Job {
     /// An exemption is asked for.
     Wish {
         person: u8,
+        /// The device at which it was asked for; none: by an administrator.
+        by: Option<DeviceId>,
     },
     /// It is granted, or taken back.
     Decide {
@@ -228,7 +230,7 @@ impl State {
         self.exemptions.iter().rev().find(in_use)
     }
 
-    fn wish(&mut self, n: u8, at: Timestamp) -> Answer {
+    fn wish(&mut self, n: u8, by: Option<DeviceId>, at: Timestamp) -> Answer {
         if self.exemption_in_use(n).is_some() {
             return Answer::Refused;
         }
@@ -243,7 +245,8 @@ impl State {
             decisions: 0,
         });
         let subject = format!("user:{}", person(n));
-        self.audit(at, "user:admin".into(), "exemption.requested", subject);
+        let actor = by.map_or_else(|| "user:admin".to_owned(), |device| format!("device:{device}"));
+        self.audit(at, actor, "exemption.requested", subject);
         Answer::Wished(id)
     }
 
@@ -345,7 +348,7 @@ impl State {
             }
             Job::Retire { device, retired } => self.retire(*device, *retired, at, fault),
             Job::Proof { name, version, proof } => self.proof(*name, *version, *proof, at),
-            Job::Wish { person } => self.wish(*person, at),
+            Job::Wish { person, by } => self.wish(*person, *by, at),
             Job::Decide { id, granted } => self.decide(*id, *granted, at),
             Job::Policy(policy) if *policy == self.policy => Answer::Done,
             Job::Policy(policy) => {
@@ -550,7 +553,7 @@ impl State {
     }
 
     /// Whether the person is a listed user of the device.
-    fn uses(&self, n: u8, device: DeviceId) -> bool {
+    pub(super) fn uses(&self, n: u8, device: DeviceId) -> bool {
         let inventory = self.device(device).and_then(|d| d.inventory.as_ref());
         inventory.is_some_and(|i| i.users.iter().any(|user| same_person(user, &person(n))))
     }

@@ -66,6 +66,8 @@ pub(super) enum Body {
         policy: Option<PolicyChoice>,
         blocked: Vec<Blocked>,
         done: Vec<RequestId>,
+        /// Users who ask to be exempt.
+        wishes: Vec<u8>,
     },
     Escrow {
         name: KeyName,
@@ -75,7 +77,7 @@ pub(super) enum Body {
 }
 
 /// The server's answer.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     Enrolled(DeviceId),
     CheckIn {
@@ -104,6 +106,8 @@ pub(super) enum To {
     /// The clash is recorded before the new device is answered.
     Clash(Rc<Request>, DeviceId),
     CheckIn(CheckingIn),
+    /// A wish of a user of this device.
+    Wish(DeviceId, CheckingIn),
     Escrow(Rc<Request>),
     Person {
         actor: &'static str,
@@ -123,6 +127,21 @@ pub(super) struct CheckingIn {
     pub(super) send_inventory: bool,
     /// At the first look: what else the device says is news, and is not stored yet.
     pub(super) report: bool,
+    /// The policy at the first look.
+    pub(super) policy: PolicyChoice,
+    /// What would have been answered then; it is, when nothing is stored.
+    pub(super) first: Option<Rc<Reply>>,
+    /// Wishes for exemptions that are not looked at yet.
+    pub(super) wishes: Wishes,
+}
+
+/// A check-in's wishes for exemptions.
+#[derive(Clone, Debug)]
+pub(super) enum Wishes {
+    /// As they came.
+    Said(Vec<u8>),
+    /// Those that may be stored, when one was submitted already.
+    Heard(Vec<u8>),
 }
 
 pub(super) struct World {
