@@ -1,6 +1,6 @@
 //! The table of routes: each with who may use it, checked before its handler runs.
 //!
-//! A router of this server is made by [`Routes`] and in no other way (`clippy.toml` bans `axum::Router::route`), so a route
+//! A router of this server is made by `Routes` and in no other way (`clippy.toml` bans `axum::Router::route`), so a route
 //! without a declaration cannot be added. A test walks every route with every role and scope.
 
 use axum::Router;
