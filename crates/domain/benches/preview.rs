@@ -26,6 +26,7 @@ use domain::time::Timestamp;
 use invented::device;
 
 mod invented;
+mod measured;
 
 fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
@@ -38,7 +39,7 @@ fn main() {
     single_steps(&present);
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     for threads in BTreeSet::from([1, threads]) {
-        let (begin, worked) = (Instant::now(), processor_seconds());
+        let (begin, worked) = (Instant::now(), measured::processor_seconds());
         let run = Run {
             question: Question {
                 present: &present,
@@ -58,10 +59,10 @@ fn main() {
         let seconds = begin.elapsed().as_secs_f64();
         println!(
             "preview of {count} devices, {threads} thread(s): {seconds:.2} s ({:.2} s of processors), {:.0} devices a second, {} evaluations, {} MiB at most",
-            processor_seconds() - worked,
+            measured::processor_seconds() - worked,
             count as f64 / seconds,
             preview.evaluations,
-            peak_mib()
+            measured::peak_mib()
         );
         println!(
             "  {} get other settings, {} would encrypt, {} would decrypt, {} become non-compliant",
@@ -119,22 +120,6 @@ fn single_steps(targeting: &Targeting) {
     measure("plan", &|d| {
         black_box(plan(policy(d), &d.inventory, &d.ledger, &situation));
     });
-}
-
-/// What the processors worked for this program, in steps of 10 ms: on a busy machine the clock says less.
-fn processor_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<f64>().ok());
-    (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0
-}
-
-/// The most memory that the process ever held.
-fn peak_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    kib.unwrap_or(0) / 1024
 }
 
 fn source(id: &str, pairs: &[(&str, &str)]) -> PolicySource {

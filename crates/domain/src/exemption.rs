@@ -129,6 +129,12 @@ impl Exemption {
     }
 }
 
+/// Whether a person may ask at a device with these users to be exempt: one of them, where policy lets them.
+#[must_use]
+pub fn may_ask(policy: &Policy, users: &[String], person: &str) -> bool {
+    policy.client.user_exemption == TriState::Enabled && users.iter().any(|user| same_person(user, person))
+}
+
 /// Whether a device with these users is exempt. Without users nobody is there to be exempt; without
 /// `client.user_exemption` nobody can be.
 #[must_use]

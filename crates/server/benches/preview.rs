@@ -23,6 +23,8 @@ use support::Harness;
 
 #[path = "../../domain/benches/invented/mod.rs"]
 mod invented;
+#[path = "../../domain/benches/measured/mod.rs"]
+mod measured;
 #[expect(
     dead_code,
     unused_imports,
@@ -65,9 +67,9 @@ async fn main() {
         &[("os.protector", "tpm_pin"), ("fixed.encryption", "require")],
     )))
     .await;
-    println!("{} MiB at most before", peak_mib());
+    println!("{} MiB at most before", measured::peak_mib());
     for (round, offset) in [("first", 0), ("second", 0), ("further page of the second", 50)] {
-        let (begin, worked) = (Instant::now(), processor_seconds());
+        let (begin, worked) = (Instant::now(), measured::processor_seconds());
         let proposal = Proposal::Deployment(deploy("pin", "laptops", 5));
         let preview = preview(harness.state(), &admin, proposal, offset, 50)
             .await
@@ -76,12 +78,12 @@ async fn main() {
         println!(
             "{round} preview: {:.2} s ({:.2} s of processors), {} devices, {} evaluations, {} would encrypt, {} exempt, {} MiB at most",
             begin.elapsed().as_secs_f64(),
-            processor_seconds() - worked,
+            measured::processor_seconds() - worked,
             preview.devices,
             preview.evaluations,
             preview.count(Effect::Encrypt),
             preview.exempt_then,
-            peak_mib()
+            measured::peak_mib()
         );
     }
     let database = harness.database();
@@ -173,20 +175,4 @@ fn deploy(policy: &str, collection: &str, priority: u32) -> Deployment {
         windows: Vec::new(),
         outside_window_allowed: false,
     }
-}
-
-/// What the processors worked for this program, in steps of 10 ms.
-fn processor_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<f64>().ok());
-    (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0
-}
-
-/// The most memory that the process ever held.
-fn peak_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    kib.unwrap_or(0) / 1024
 }

@@ -70,7 +70,7 @@ pub fn form_token(state: &AppState, headers: &HeaderMap) -> (CsrfToken, Option<H
 }
 
 /// The fields of a form that a session's own page sent. Use it as the last argument of a handler, after
-/// [`Require`](crate::session::Require) or [`CurrentUser`](crate::session::CurrentUser).
+/// [`CurrentUser`](crate::session::CurrentUser).
 #[derive(Debug)]
 pub struct CsrfForm<T>(pub T);
 

@@ -3,7 +3,6 @@
 //! The cookie holds a random token of 32 bytes; the store holds only its hash. A session ends after 30 idle minutes, or
 //! after 12 hours whatever happens.
 
-use std::marker::PhantomData;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -168,57 +167,6 @@ pub(crate) async fn program_of(headers: &HeaderMap, state: &AppState) -> Result<
         // Forms are for people: no form has this token.
         csrf: CsrfToken::of_session(&Token::new(state.random())),
     }))
-}
-
-/// What a permission is called in a handler's signature: `Require<may::ReadDevices>`.
-pub trait Needs: Send + Sync + 'static {
-    /// The permission.
-    const PERMISSION: Permission;
-}
-
-/// Permissions as types.
-pub mod may {
-    use domain::access::Permission;
-
-    macro_rules! needs {
-        ($($name:ident),*) => {$(
-            #[doc = concat!("Needs [`Permission::", stringify!($name), "`].")]
-            #[derive(Clone, Copy, Debug)]
-            pub struct $name;
-            impl super::Needs for $name {
-                const PERMISSION: Permission = Permission::$name;
-            }
-        )*};
-    }
-    needs!(
-        ReadDevices,
-        ReadReports,
-        ReadPolicy,
-        ManageDevices,
-        ManagePolicy,
-        ManageEnrolment,
-        ManageAccounts,
-        RecoverAnyDrive,
-        RecoverNamedDrive,
-        RecoverOwnDrive,
-        ReadAudit
-    );
-}
-
-/// The signed-in person, who has the permission `P`: `Require(user, _): Require<may::ReadDevices>`.
-#[derive(Clone, Debug)]
-pub struct Require<P: Needs>(pub CurrentUser, pub PhantomData<P>);
-
-impl<P: Needs> FromRequestParts<AppState> for Require<P> {
-    type Rejection = SessionRejection;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
-        let user = CurrentUser::from_request_parts(parts, state).await?;
-        match user.demand(P::PERMISSION) {
-            Ok(()) => Ok(Self(user, PhantomData)),
-            Err(error) => Err(SessionRejection::new(parts, Reason::Failed(error))),
-        }
-    }
 }
 
 /// Nobody who may is signed in. Browsers that ask for a page are sent to where that can be mended; everything else gets

@@ -5,17 +5,18 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::access::same_person;
+use domain::exemption::may_ask;
 use domain::inventory::Inventory;
-use domain::policy::{Policy, TriState};
+use domain::policy::Policy;
 use protocol::messages::{CheckInRequest, CheckInResponse, ExemptionWish, Request, RequestKind};
 use store::StoreError;
-use store::model::{CheckInView, DeviceRequest, NewExemption, Report};
+use store::model::{CheckInView, DeviceRequest, Report};
 
 use super::below;
 use super::device::{Device, unknown};
 use super::message::Message;
 use crate::error::{Result, device_retired};
+use crate::services::targeting::store_wish;
 use crate::state::{AppState, Shared};
 
 pub(super) async fn check_in(
@@ -146,21 +147,12 @@ async fn keep_wishes(state: &Shared, device: Device, wishes: Vec<ExemptionWish>,
     let users = users.map(|inventory| inventory.users).unwrap_or_default();
     let mut changed = false;
     for wish in wishes {
-        let theirs = users.iter().any(|user| same_person(user, &wish.user));
-        if !theirs || policy.client.user_exemption != TriState::Enabled {
+        if !may_ask(&policy, &users, &wish.user) {
             tracing::info!(device = %device.id, "a wish to be exempt is passed over");
             continue;
         }
-        let subject = format!("user:{}", wish.user);
-        let event = state.event(device.actor(), "exemption.requested", subject, wish.reason.clone());
-        let new = NewExemption {
-            user: wish.user,
-            at: state.now(),
-            by: device.actor(),
-            reason: wish.reason,
-        };
-        match state.store.request_exemption(new, vec![event]).await {
-            Ok((_, devices)) => {
+        match store_wish(state, device.actor(), &wish.user, &wish.reason).await {
+            Ok(devices) => {
                 changed = true;
                 devices
                     .into_iter()

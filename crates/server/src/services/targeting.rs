@@ -19,7 +19,7 @@ use crate::error::{AppError, Result};
 use crate::services::policy::changed;
 use crate::services::{devices, reaches, recovery};
 use crate::session::CurrentUser;
-use crate::state::AppState;
+use crate::state::{AppState, Shared};
 
 const MAX_NOTE: usize = 1024;
 const BATCH: u32 = 1000;
@@ -355,8 +355,15 @@ pub async fn request_exemption(state: &AppState, user: &CurrentUser, person: &st
     if reason.trim().is_empty() || reason.len() > MAX_NOTE {
         return Err(AppError::invalid("reason", "reason: 1 to 1024 bytes"));
     }
+    let devices = store_wish(state, user.actor(), person, reason).await?;
+    devices.into_iter().for_each(|device| state.hub.wake(device));
+    Ok(())
+}
+
+/// Stores that a person should be exempt, asked for by `by`. The devices that this concerns.
+pub(crate) async fn store_wish(state: &Shared, by: String, person: &str, reason: &str) -> store::Result<Vec<DeviceId>> {
     let event = state.event(
-        user.actor(),
+        by.clone(),
         "exemption.requested",
         format!("user:{person}"),
         reason.trim(),
@@ -364,12 +371,11 @@ pub async fn request_exemption(state: &AppState, user: &CurrentUser, person: &st
     let wish = NewExemption {
         user: person.trim().to_owned(),
         at: state.now(),
-        by: user.actor(),
+        by,
         reason: reason.trim().to_owned(),
     };
     let (_, devices) = state.store.request_exemption(wish, vec![event]).await?;
-    devices.into_iter().for_each(|device| state.hub.wake(device));
-    Ok(())
+    Ok(devices)
 }
 
 /// What to do with an exemption.

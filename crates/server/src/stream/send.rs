@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use domain::audit::{AuditEntry, stream};
 use reqwest::header;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -20,6 +19,7 @@ use url::Url;
 
 use super::target::{Form, Target, Transport, Way};
 use crate::state::Shared;
+use crate::tls::certificates;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What a web hook's signature covers before time and body.
@@ -247,13 +247,7 @@ fn trusting(ca: Option<&PathBuf>) -> Result<ClientConfig, SendError> {
                 path: path.clone(),
                 reason,
             };
-            let certificates = CertificateDer::pem_file_iter(path)
-                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|error| failed(error.to_string()))?;
-            if certificates.is_empty() {
-                return Err(failed("no certificate in it".to_owned()));
-            }
-            for certificate in certificates {
+            for certificate in certificates(path).map_err(failed)? {
                 roots.add(certificate).map_err(|error| failed(error.to_string()))?;
             }
         }

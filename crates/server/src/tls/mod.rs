@@ -8,4 +8,4 @@ pub use accept::PeerAddress;
 pub(crate) use accept::{Acceptor, serve};
 pub use identity::PeerIdentity;
 pub use settings::TlsError;
-pub(crate) use settings::{CurrentCertificate, server_config};
+pub(crate) use settings::{CurrentCertificate, certificates, server_config};

@@ -53,6 +53,17 @@ impl ResolvesServerCert for CurrentCertificate {
     }
 }
 
+/// The certificates of a PEM file, at least one; or what is wrong with the file.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| error.to_string())?;
+    if certificates.is_empty() {
+        return Err("no certificate in it".to_owned());
+    }
+    Ok(certificates)
+}
+
 impl CurrentCertificate {
     /// From the own authority.
     pub(crate) fn issued(certificate: ServerCertificate) -> Result<Self, TlsError> {
@@ -65,12 +76,7 @@ impl CurrentCertificate {
             path: path.to_owned(),
             reason,
         };
-        let certificates = CertificateDer::pem_file_iter(chain)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| failed(chain, error.to_string()))?;
-        if certificates.is_empty() {
-            return Err(failed(chain, "no certificate in it".to_owned()));
-        }
+        let certificates = certificates(chain).map_err(|reason| failed(chain, reason))?;
         let private = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, error.to_string()))?;
         Ok(Self(RwLock::new(certified(certificates, private)?)))
     }

@@ -29,6 +29,11 @@ pub(super) fn verdict_words(verdict: Verdict) -> (Tone, &'static str) {
     }
 }
 
+/// Who did something, as versions and records name them: a person without the kind, whatever else with it.
+pub(super) fn by_whom(actor: &str) -> &str {
+    actor.strip_prefix("user:").unwrap_or(actor)
+}
+
 /// The verdict's name in addresses.
 pub(crate) fn verdict_name(verdict: Verdict) -> &'static str {
     match verdict {

@@ -7,11 +7,11 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
-use domain::access::Role;
+use domain::access::{Permission, Role};
 use serde::Deserialize;
 use server::csrf::{CsrfForm, SessionlessForm, form_token};
 use server::services::{accounts, sign_in};
-use server::session::{CurrentUser, Require, may, user_of};
+use server::session::{CurrentUser, user_of};
 use server::{AppError, AppState};
 use tower::ServiceExt as _;
 use zeroize::Zeroizing;
@@ -30,7 +30,7 @@ fn pages(state: &AppState) -> Router {
         .route("/who", get(async |user: CurrentUser| user.name))
         .route(
             "/accounts",
-            get(async |Require(user, _): Require<may::ManageAccounts>| user.name),
+            get(async |user: CurrentUser| user.demand(Permission::ManageAccounts).map(|()| user.name)),
         )
         .route(
             "/form",

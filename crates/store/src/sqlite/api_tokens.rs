@@ -6,7 +6,7 @@ use domain::time::Timestamp;
 use rusqlite::{Row, params};
 
 use super::values::{name, time, time_option};
-use super::{SqliteStore, within};
+use super::{SqliteStore, tokens, within};
 use crate::model::{ApiToken, ApiTokenId, NewApiToken, SecretHash};
 use crate::traits::ApiTokens;
 use crate::{Result, StoreError, What};
@@ -64,25 +64,8 @@ impl ApiTokens for SqliteStore {
     }
 
     async fn revoke_api_token(&self, id: ApiTokenId, at: Timestamp, audit: Vec<AuditEvent>) -> Result<()> {
-        self.write(move |tx| {
-            let revoked = tx
-                .sql
-                .prepare_cached("UPDATE api_tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL")?
-                .execute(params![id.0, at.0])?;
-            if revoked == 1 {
-                return tx.append(audit);
-            }
-            let known = tx
-                .sql
-                .prepare_cached("SELECT 1 FROM api_tokens WHERE id = ?1")?
-                .exists([id.0])?;
-            if known {
-                Ok(())
-            } else {
-                Err(StoreError::NotFound(What::Token))
-            }
-        })
-        .await
+        self.write(move |tx| tokens::revoke(tx, "api_tokens", id.0, at, audit))
+            .await
     }
 }
 

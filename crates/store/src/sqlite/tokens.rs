@@ -7,6 +7,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::values::{time, time_option};
+use super::writer::Tx;
 use crate::model::{NewToken, SecretHash, Token, TokenId};
 use crate::traits::Tokens;
 use crate::{Refusal, Result, StoreError, What};
@@ -49,25 +50,29 @@ impl Tokens for SqliteStore {
     }
 
     async fn revoke_token(&self, id: TokenId, at: Timestamp, audit: Vec<AuditEvent>) -> Result<()> {
-        self.write(move |tx| {
-            let revoked = tx
-                .sql
-                .prepare_cached("UPDATE tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL")?
-                .execute(params![id.0, at.0])?;
-            if revoked == 1 {
-                return tx.append(audit);
-            }
-            let known = tx
-                .sql
-                .prepare_cached("SELECT 1 FROM tokens WHERE id = ?1")?
-                .exists([id.0])?;
-            if known {
-                Ok(())
-            } else {
-                Err(StoreError::NotFound(What::Token))
-            }
-        })
-        .await
+        self.write(move |tx| revoke(tx, "tokens", id.0, at, audit)).await
+    }
+}
+
+/// Revokes a token of either kind, once; a second time changes nothing and leaves no trace.
+pub(super) fn revoke(tx: &mut Tx<'_>, table: &str, id: i64, at: Timestamp, audit: Vec<AuditEvent>) -> Result<()> {
+    let revoked = tx
+        .sql
+        .prepare_cached(&format!(
+            "UPDATE {table} SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL"
+        ))?
+        .execute(params![id, at.0])?;
+    if revoked == 1 {
+        return tx.append(audit);
+    }
+    let known = tx
+        .sql
+        .prepare_cached(&format!("SELECT 1 FROM {table} WHERE id = ?1"))?
+        .exists([id])?;
+    if known {
+        Ok(())
+    } else {
+        Err(StoreError::NotFound(What::Token))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     csrf::CsrfForm,
     error::{AppError, Result},
     services::accounts,
-    session::{CurrentUser, Require, may},
+    session::CurrentUser,
     state::AppState,
     web::{
         format::moment,
@@ -70,22 +70,17 @@ impl Default for Typed {
 }
 
 /// `GET /admin/accounts`.
-pub(crate) async fn page(
-    State(state): State<AppState>,
-    frame: Frame,
-    user: Require<may::ManageAccounts>,
-) -> Result<Response> {
-    show(&state, &frame, &user.0, StatusCode::OK, None, Typed::default()).await
+pub(crate) async fn page(State(state): State<AppState>, frame: Frame, user: CurrentUser) -> Result<Response> {
+    show(&state, &frame, &user, StatusCode::OK, None, Typed::default()).await
 }
 
 /// `POST /admin/accounts`: the first password is shown in the answer, once.
 pub(crate) async fn create(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ManageAccounts>,
+    user: CurrentUser,
     CsrfForm(fields): CsrfForm<Fields>,
 ) -> Result<Response> {
-    let user = user.0;
     let role = role(&fields.role)?;
     let made = match scope(&fields.scope) {
         Ok(scope) => accounts::create(&state, &user, &fields.name, Grant { role, scope }).await,
@@ -121,15 +116,15 @@ pub(crate) async fn create(
 /// `POST /admin/accounts/role`.
 pub(crate) async fn set_grant(
     State(state): State<AppState>,
-    user: Require<may::ManageAccounts>,
+    user: CurrentUser,
     CsrfForm(fields): CsrfForm<GrantFields>,
 ) -> Result<Response> {
-    not_own(&user.0, &fields.id)?;
+    not_own(&user, &fields.id)?;
     let grant = Grant {
         role: role(&fields.role)?,
         scope: scope(&fields.scope)?,
     };
-    accounts::set_grant(&state, &user.0, &fields.id, grant).await?;
+    accounts::set_grant(&state, &user, &fields.id, grant).await?;
     Ok(go("/admin/accounts?done=role"))
 }
 
@@ -137,10 +132,9 @@ pub(crate) async fn set_grant(
 pub(crate) async fn reset(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ManageAccounts>,
+    user: CurrentUser,
     CsrfForm(chosen): CsrfForm<Chosen>,
 ) -> Result<Response> {
-    let user = user.0;
     not_own(&user, &chosen.id)?;
     let password = accounts::reset_password(&state, &user, &chosen.id).await?;
     let fresh = FreshPassword {
@@ -153,21 +147,21 @@ pub(crate) async fn reset(
 /// `POST /admin/accounts/disable`.
 pub(crate) async fn disable(
     State(state): State<AppState>,
-    user: Require<may::ManageAccounts>,
+    user: CurrentUser,
     CsrfForm(chosen): CsrfForm<Chosen>,
 ) -> Result<Response> {
-    not_own(&user.0, &chosen.id)?;
-    accounts::set_disabled(&state, &user.0, &chosen.id, true).await?;
+    not_own(&user, &chosen.id)?;
+    accounts::set_disabled(&state, &user, &chosen.id, true).await?;
     Ok(go("/admin/accounts?done=disabled"))
 }
 
 /// `POST /admin/accounts/enable`.
 pub(crate) async fn enable(
     State(state): State<AppState>,
-    user: Require<may::ManageAccounts>,
+    user: CurrentUser,
     CsrfForm(chosen): CsrfForm<Chosen>,
 ) -> Result<Response> {
-    accounts::set_disabled(&state, &user.0, &chosen.id, false).await?;
+    accounts::set_disabled(&state, &user, &chosen.id, false).await?;
     Ok(go("/admin/accounts?done=enabled"))
 }
 

@@ -25,6 +25,7 @@ use crate::{
             form::{Choice, SelectField, TextField},
             part::{Tag, Tone},
         },
+        words::by_whom,
     },
 };
 
@@ -208,10 +209,6 @@ fn line(token: &ApiToken, now: Timestamp) -> ApiTokenRow {
         state,
         used: moment_or(token.last_used, now, "never"),
         expires: moment_or(Some(token.expires_at), now, ""),
-        by: token
-            .created_by
-            .strip_prefix("user:")
-            .unwrap_or(&token.created_by)
-            .to_owned(),
+        by: by_whom(&token.created_by).to_owned(),
     }
 }

@@ -12,7 +12,7 @@ use store::model::{AuditQuery, DeviceQuery, Direction, Paging, device_of};
 use crate::{
     error::{AppError, Result},
     services::audit::{self, Standing},
-    session::{CurrentUser, Require, may},
+    session::CurrentUser,
     state::AppState,
     web::{
         format::{day, exact_moment, machine},
@@ -50,10 +50,9 @@ pub(crate) struct Asked {
 pub(crate) async fn page(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ReadAudit>,
+    user: CurrentUser,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
-    let user = user.0;
     let number = asked.page.parse().unwrap_or(1_u64).max(1);
     let (query, problem) = match asked.query(&state, &user).await? {
         Ok(query) => (query, String::new()),
@@ -112,10 +111,9 @@ pub(crate) async fn page(
 /// `GET /admin/audit.csv`: the entries that the page would list, oldest first.
 pub(crate) async fn export(
     State(state): State<AppState>,
-    user: Require<may::ReadAudit>,
+    user: CurrentUser,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
-    let user = user.0;
     let query = asked
         .query(&state, &user)
         .await?

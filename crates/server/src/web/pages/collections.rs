@@ -15,7 +15,7 @@ use crate::{
     csrf::CsrfForm,
     error::{AppError, Result},
     services::targeting,
-    session::{CurrentUser, Require, may},
+    session::CurrentUser,
     state::AppState,
     web::{
         format::{counted, moment_or},
@@ -26,6 +26,7 @@ use crate::{
             part::Tone,
             sheet::{AreaField, Block, Body, Button, Cell, Form, Sheet, Table},
         },
+        words::by_whom,
     },
 };
 
@@ -44,12 +45,8 @@ pub(crate) struct Asked {
 }
 
 /// `GET /admin/collections`.
-pub(crate) async fn list(
-    State(state): State<AppState>,
-    frame: Frame,
-    user: Require<may::ReadPolicy>,
-) -> Result<Response> {
-    answer(&listed(&state, frame, &user.0, "", EXAMPLE.to_owned(), Vec::new()).await?)
+pub(crate) async fn list(State(state): State<AppState>, frame: Frame, user: CurrentUser) -> Result<Response> {
+    answer(&listed(&state, frame, &user, "", EXAMPLE.to_owned(), Vec::new()).await?)
 }
 
 async fn listed(
@@ -175,12 +172,12 @@ fn form(id: &str, revision: u32, text: String, errors: Vec<String>, new: bool) -
 pub(crate) async fn page(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ReadPolicy>,
+    user: CurrentUser,
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
     let number = asked.page.parse().unwrap_or(1_u64).max(1);
-    answer(&one(&state, frame, &user.0, &id, number, None).await?)
+    answer(&one(&state, frame, &user, &id, number, None).await?)
 }
 
 async fn one(
@@ -273,7 +270,7 @@ fn versions(history: &[Item], state: &AppState) -> Block {
     let rows = history
         .iter()
         .map(|item| {
-            let by = item.by.strip_prefix("user:").unwrap_or(&item.by);
+            let by = by_whom(&item.by);
             vec![
                 Cell::Text(item.version.to_string()),
                 Cell::Moment(moment_or(Some(item.at), state.now(), "")),
@@ -298,7 +295,7 @@ fn versions(history: &[Item], state: &AppState) -> Block {
 pub(crate) async fn save(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ManagePolicy>,
+    user: CurrentUser,
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
     let field = |name: &str| given.get(name).map(|text| text.trim()).unwrap_or_default();
@@ -311,7 +308,7 @@ pub(crate) async fn save(
         Ok(collection) => {
             let content = Content::Collection(collection);
             let retired = !field("retired").is_empty();
-            match targeting::put(&state, &user.0, content, text.clone(), base, retired, "").await {
+            match targeting::put(&state, &user, content, text.clone(), base, retired, "").await {
                 Ok(_) => return Ok(go(&format!("/admin/collections/{id}?done=collection"))),
                 Err(error) if error.status() == StatusCode::UNPROCESSABLE_ENTITY => vec![error.detail().to_owned()],
                 Err(error) => return Err(error),
@@ -320,9 +317,9 @@ pub(crate) async fn save(
         Err(faults) => faults,
     };
     let view = if base == 0 {
-        listed(&state, frame, &user.0, &id, text, stored).await?
+        listed(&state, frame, &user, &id, text, stored).await?
     } else {
-        one(&state, frame, &user.0, &id, 1, Some((text, stored))).await?
+        one(&state, frame, &user, &id, 1, Some((text, stored))).await?
     };
     page_with(StatusCode::UNPROCESSABLE_ENTITY, &view)
 }

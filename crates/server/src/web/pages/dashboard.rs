@@ -7,7 +7,7 @@ use store::model::{DeviceRow, Summary, device_of};
 use crate::{
     error::Result,
     services::dashboard::{self, Overview},
-    session::{Require, may},
+    session::CurrentUser,
     state::AppState,
     web::{
         frame::{Frame, page as answer},
@@ -26,12 +26,7 @@ use crate::{
 const LINES: usize = 10;
 
 /// `GET /admin`.
-pub(crate) async fn page(
-    State(state): State<AppState>,
-    frame: Frame,
-    user: Require<may::ReadReports>,
-) -> Result<Response> {
-    let user = user.0;
+pub(crate) async fn page(State(state): State<AppState>, frame: Frame, user: CurrentUser) -> Result<Response> {
     let overview = dashboard::overview(&state, &user).await?;
     let now = state.now();
     // Who may not read the audit sees what happened to devices, and nothing about accounts and sign-ins.

@@ -15,7 +15,7 @@ use crate::{
     csrf::CsrfForm,
     error::{AppError, Result},
     services::targeting,
-    session::{CurrentUser, Require, may},
+    session::CurrentUser,
     state::AppState,
     web::{
         format::{day, machine, moment_or},
@@ -24,6 +24,7 @@ use crate::{
             form::{CheckField, Choice, Field, SelectField, TextField},
             sheet::{AreaField, Block, Body, Button, Cell, Form, Table},
         },
+        words::by_whom,
     },
 };
 
@@ -226,7 +227,7 @@ fn versions(history: &[Item], now: Timestamp) -> Table {
         vec![
             Cell::Text(item.version.to_string()),
             Cell::Moment(moment_or(Some(item.at), now, "")),
-            Cell::Text(item.by.strip_prefix("user:").unwrap_or(&item.by).to_owned()),
+            Cell::Text(by_whom(&item.by).to_owned()),
             Cell::Text(changes(before, item)),
         ]
     };
@@ -420,11 +421,10 @@ fn form(policy: &str, filled: &Filled, collections: &[Item]) -> Form {
 pub(crate) async fn save(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ManagePolicy>,
+    user: CurrentUser,
     Path(id): Path<String>,
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
-    let user = user.0;
     let Wanted { deployment, before } = match wanted(&state, &user, &id, &given).await? {
         Ok(wanted) => wanted,
         Err(filled) => {
@@ -456,17 +456,17 @@ pub(crate) async fn save(
 /// `POST /admin/policies/{id}/deploy/end`.
 pub(crate) async fn end(
     State(state): State<AppState>,
-    user: Require<may::ManagePolicy>,
+    user: CurrentUser,
     Path(id): Path<String>,
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
     let name = given.get("ended").map(String::as_str).unwrap_or_default();
-    let items = targeting::items(&state, &user.0, ItemKind::Deployment).await?;
+    let items = targeting::items(&state, &user, ItemKind::Deployment).await?;
     let item = items
         .into_iter()
         .filter(|item| !item.retired && item.content.deployment().is_some_and(|d| d.policy.as_str() == id))
         .find(|item| item.content.id() == name)
         .ok_or_else(|| AppError::not_found("There is no such deployment."))?;
-    targeting::put(&state, &user.0, item.content, item.text, item.version, true, "ended").await?;
+    targeting::put(&state, &user, item.content, item.text, item.version, true, "ended").await?;
     Ok(go(&format!("/admin/policies/{id}?done=retired")))
 }

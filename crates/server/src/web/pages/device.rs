@@ -22,7 +22,7 @@ use crate::{
         devices::{self, DeviceDetail},
         requests,
     },
-    session::{Require, may},
+    session::CurrentUser,
     state::AppState,
     web::{
         format::{exact, moment, moment_or, size},
@@ -48,10 +48,9 @@ pub(crate) struct Fields {
 pub(crate) async fn page(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ReadDevices>,
+    user: CurrentUser,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let user = user.0;
     let id = named(&id)?;
     let detail = devices::get(&state, &user, id).await?;
     let now = state.now();
@@ -92,7 +91,7 @@ pub(crate) async fn page(
 /// `POST /admin/devices/{id}/rotate`.
 pub(crate) async fn rotate(
     State(state): State<AppState>,
-    user: Require<may::ManageDevices>,
+    user: CurrentUser,
     Path(id): Path<String>,
     CsrfForm(fields): CsrfForm<Fields>,
 ) -> Result<Response> {
@@ -104,7 +103,7 @@ pub(crate) async fn rotate(
                 .map_err(|_| AppError::invalid("volume", "volume: a volume of this device"))?,
         ),
     };
-    requests::rotate(&state, &user.0, id, volume, "by an administrator").await?;
+    requests::rotate(&state, &user, id, volume, "by an administrator").await?;
     let done = if volume.is_some() { "rotate-volume" } else { "rotate" };
     Ok(go(&format!("/admin/devices/{id}?done={done}")))
 }

@@ -10,7 +10,7 @@ use store::model::{DeviceQuery, DeviceRow as Row, DeviceSort, Direction, Paging}
 use crate::{
     error::Result,
     services::devices,
-    session::{Require, may},
+    session::CurrentUser,
     state::AppState,
     web::{
         format::moment_or,
@@ -43,10 +43,9 @@ pub(crate) struct Asked {
 pub(crate) async fn page(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ReadDevices>,
+    user: CurrentUser,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
-    let user = user.0;
     let number = asked.page.parse().unwrap_or(1_u64).max(1);
     let found = devices::list(&state, &user, asked.query(number)).await?;
     let now = state.now();

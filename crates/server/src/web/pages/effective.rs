@@ -19,7 +19,7 @@ use crate::{
     csrf::CsrfForm,
     error::{AppError, Result},
     services::targeting::{self, Effective},
-    session::{CurrentUser, Require, may},
+    session::CurrentUser,
     state::AppState,
     web::{
         format::exact,
@@ -45,11 +45,11 @@ fn named(id: &str) -> Result<DeviceId> {
 pub(crate) async fn page(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ReadDevices>,
+    user: CurrentUser,
     Path(id): Path<String>,
 ) -> Result<Response> {
     let id = named(&id)?;
-    let found = targeting::effective(&state, &user.0, id).await?;
+    let found = targeting::effective(&state, &user, id).await?;
     let marks = &found.marks;
     let own = marks.profile.as_ref().map(|profile| Text {
         assignments: profile.assignments.clone(),
@@ -64,7 +64,7 @@ pub(crate) async fn page(
             .map(|profile| profile.reason.clone())
             .unwrap_or_default(),
     };
-    answer(&sheet(&frame, &user.0, id, &found, written, Vec::new()))
+    answer(&sheet(&frame, &user, id, &found, written, Vec::new()))
 }
 
 /// What stands in the form.
@@ -276,7 +276,7 @@ fn form(id: DeviceId, written: Written, errors: Vec<String>) -> Form {
 pub(crate) async fn save(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ManagePolicy>,
+    user: CurrentUser,
     Path(id): Path<String>,
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
@@ -309,15 +309,15 @@ pub(crate) async fn save(
         }
     };
     if faults.is_empty() {
-        targeting::mark(&state, &user.0, id, Marks { tags, profile }).await?;
+        targeting::mark(&state, &user, id, Marks { tags, profile }).await?;
         return Ok(go(&format!("/admin/devices/{id}/policy?done=marked")));
     }
-    let found = targeting::effective(&state, &user.0, id).await?;
+    let found = targeting::effective(&state, &user, id).await?;
     let again = Written {
         tags: field("tags").to_owned(),
         text,
         reason: field("reason").to_owned(),
     };
-    let view = sheet(&frame, &user.0, id, &found, again, faults);
+    let view = sheet(&frame, &user, id, &found, again, faults);
     page_with(StatusCode::UNPROCESSABLE_ENTITY, &view)
 }

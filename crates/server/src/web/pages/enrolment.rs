@@ -11,7 +11,7 @@ use crate::{
     csrf::CsrfForm,
     error::{AppError, Result},
     services::enrolment,
-    session::{CurrentUser, Require, may},
+    session::CurrentUser,
     state::AppState,
     web::{
         format::moment_or,
@@ -22,6 +22,7 @@ use crate::{
             form::{Choice, SelectField, TextField},
             part::{Tag, Tone},
         },
+        words::by_whom,
     },
 };
 
@@ -58,36 +59,22 @@ struct Faults {
 }
 
 /// `GET /admin/enrolment`.
-pub(crate) async fn page(
-    State(state): State<AppState>,
-    frame: Frame,
-    user: Require<may::ManageEnrolment>,
-) -> Result<Response> {
+pub(crate) async fn page(State(state): State<AppState>, frame: Frame, user: CurrentUser) -> Result<Response> {
     let fields = Fields {
         label: String::new(),
         uses: "1".to_owned(),
         lifetime: "24".to_owned(),
     };
-    show(
-        &state,
-        &frame,
-        &user.0,
-        StatusCode::OK,
-        None,
-        &fields,
-        Faults::default(),
-    )
-    .await
+    show(&state, &frame, &user, StatusCode::OK, None, &fields, Faults::default()).await
 }
 
 /// `POST /admin/enrolment`: the token is shown in the answer, once.
 pub(crate) async fn create(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ManageEnrolment>,
+    user: CurrentUser,
     CsrfForm(fields): CsrfForm<Fields>,
 ) -> Result<Response> {
-    let user = user.0;
     let mut faults = Faults::default();
     let label = fields.label.trim();
     if label.is_empty() || label.len() > 200 {
@@ -146,10 +133,10 @@ pub(crate) async fn create(
 /// `POST /admin/enrolment/revoke`.
 pub(crate) async fn revoke(
     State(state): State<AppState>,
-    user: Require<may::ManageEnrolment>,
+    user: CurrentUser,
     CsrfForm(chosen): CsrfForm<Chosen>,
 ) -> Result<Response> {
-    enrolment::revoke(&state, &user.0, TokenId(chosen.id)).await?;
+    enrolment::revoke(&state, &user, TokenId(chosen.id)).await?;
     Ok(go("/admin/enrolment?done=revoked"))
 }
 
@@ -222,11 +209,7 @@ fn line(token: &Token, now: Timestamp) -> TokenRow {
             None => format!("{} of any number", token.used),
         },
         expires: moment_or(token.expires_at, now, "for ever"),
-        by: token
-            .created_by
-            .strip_prefix("user:")
-            .unwrap_or(&token.created_by)
-            .to_owned(),
+        by: by_whom(&token.created_by).to_owned(),
     }
 }
 

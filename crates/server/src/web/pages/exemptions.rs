@@ -16,7 +16,7 @@ use crate::{
     csrf::CsrfForm,
     error::{AppError, Result},
     services::targeting::{self, Verb},
-    session::{CurrentUser, Require, may},
+    session::CurrentUser,
     state::AppState,
     web::{
         format::{exact, moment_or},
@@ -27,6 +27,7 @@ use crate::{
             part::{Tag, Tone},
             sheet::{Block, Body, Button, Cell, Form, Sheet, Table},
         },
+        words::by_whom,
     },
 };
 
@@ -43,10 +44,9 @@ pub(crate) struct Asked {
 pub(crate) async fn list(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ReadPolicy>,
+    user: CurrentUser,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
-    let user = user.0;
     let now = state.now();
     let number = asked.page.parse().unwrap_or(1_u64).max(1);
     let query = ExemptionQuery {
@@ -97,7 +97,7 @@ fn table(records: &[ExemptionRecord], now: Timestamp) -> Body {
     let rows = records.iter().map(|record| {
         let last = record.decisions.last();
         let by = last.map_or(String::new(), |last| {
-            let by = last.by.strip_prefix("user:").unwrap_or(&last.by);
+            let by = by_whom(&last.by);
             if last.note.is_empty() {
                 by.to_owned()
             } else {
@@ -215,18 +215,18 @@ fn request_form(action: &str, with_person: bool) -> Form {
 /// `POST /admin/exemptions`.
 pub(crate) async fn request(
     State(state): State<AppState>,
-    user: Require<may::ManagePolicy>,
+    user: CurrentUser,
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
     let field = |name: &str| given.get(name).map(String::as_str).unwrap_or_default();
-    targeting::request_exemption(&state, &user.0, field("user"), field("reason")).await?;
+    targeting::request_exemption(&state, &user, field("user"), field("reason")).await?;
     Ok(go("/admin/exemptions?done=exemption"))
 }
 
 /// `POST /admin/exemptions/decide`.
 pub(crate) async fn decide(
     State(state): State<AppState>,
-    user: Require<may::ManagePolicy>,
+    user: CurrentUser,
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
     let field = |name: &str| given.get(name).map(String::as_str).unwrap_or_default();
@@ -249,7 +249,7 @@ pub(crate) async fn decide(
         }),
         _ => return Err(AppError::invalid("verb", "verb: approve, deny or revoke")),
     };
-    targeting::decide(&state, &user.0, id, verb, field("note")).await?;
+    targeting::decide(&state, &user, id, verb, field("note")).await?;
     Ok(go("/admin/exemptions?done=exemption"))
 }
 
@@ -282,12 +282,7 @@ pub(super) async fn standing(state: &AppState, user: &CurrentUser) -> Result<Opt
 }
 
 /// `GET /selfservice/exemption`: a person's own.
-pub(crate) async fn own(
-    State(state): State<AppState>,
-    frame: Frame,
-    user: Require<may::RecoverOwnDrive>,
-) -> Result<Response> {
-    let user = user.0;
+pub(crate) async fn own(State(state): State<AppState>, frame: Frame, user: CurrentUser) -> Result<Response> {
     let now = state.now();
     let found = targeting::own_exemptions(&state, &user).await?;
     let about = "Your computer is encrypted unless you, and everybody else who uses it, are exempt.";
@@ -318,11 +313,11 @@ pub(crate) async fn own(
 /// `POST /selfservice/exemption`.
 pub(crate) async fn request_own(
     State(state): State<AppState>,
-    user: Require<may::RecoverOwnDrive>,
+    user: CurrentUser,
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
     let reason = given.get("reason").map(String::as_str).unwrap_or_default();
-    let name = user.0.name.clone();
-    targeting::request_exemption(&state, &user.0, &name, reason).await?;
+    let name = user.name.clone();
+    targeting::request_exemption(&state, &user, &name, reason).await?;
     Ok(go("/selfservice/exemption?done=exemption"))
 }

@@ -18,7 +18,7 @@ use crate::{
     csrf::CsrfForm,
     error::{AppError, Result},
     services::recovery::{self, Disclosure, Why},
-    session::{CurrentUser, Require, may},
+    session::CurrentUser,
     state::AppState,
     web::{
         format::{exact, moment},
@@ -81,15 +81,11 @@ struct Faults {
 }
 
 /// `GET /helpdesk`.
-pub(crate) async fn form(
-    State(state): State<AppState>,
-    frame: Frame,
-    user: Require<may::RecoverNamedDrive>,
-) -> Result<Response> {
+pub(crate) async fn form(State(state): State<AppState>, frame: Frame, user: CurrentUser) -> Result<Response> {
     show(
         &state,
         &frame,
-        &user.0,
+        &user,
         StatusCode::OK,
         &Fields::default(),
         Faults::default(),
@@ -101,10 +97,9 @@ pub(crate) async fn form(
 pub(crate) async fn recover(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::RecoverNamedDrive>,
+    user: CurrentUser,
     CsrfForm(fields): CsrfForm<Fields>,
 ) -> Result<Response> {
-    let user = user.0;
     let unusable = StatusCode::UNPROCESSABLE_ENTITY;
     let faults = check(&fields);
     if faults.reason.is_some() || faults.remark.is_some() {
@@ -157,10 +152,10 @@ pub(crate) async fn recover(
 /// `POST /helpdesk/save`: the key as a file, once, to the session that it was shown to.
 pub(crate) async fn save(
     State(state): State<AppState>,
-    user: Require<may::RecoverNamedDrive>,
+    user: CurrentUser,
     CsrfForm(fields): CsrfForm<Save>,
 ) -> Result<Response> {
-    let (name, password) = recovery::save(&state, &user.0, &fields.save).await?;
+    let (name, password) = recovery::save(&state, &user, &fields.save).await?;
     let text = Zeroizing::new(format!(
         "BitLocker recovery key\r\n\r\nRecovery key ID: {}\r\nRecovery key:    {}\r\n\r\nSaved {} UTC. The device replaces this key at its next contact; then it opens nothing any more.\r\n",
         name.protector,

@@ -19,7 +19,7 @@ use crate::{
     csrf::CsrfForm,
     error::{AppError, Result},
     services::targeting,
-    session::{CurrentUser, Require, may},
+    session::CurrentUser,
     state::AppState,
     web::{
         format::moment_or,
@@ -31,6 +31,7 @@ use crate::{
             policy::{FormSection, PolicyForm, PolicyList, PolicyRow},
             sheet::{Block, Body, Button, Cell, Form, Sheet, Table},
         },
+        words::by_whom,
     },
 };
 
@@ -40,12 +41,7 @@ use super::deployments::{self, Filled};
 const MOST_CHANGES: usize = 12;
 
 /// `GET /admin/policies`.
-pub(crate) async fn list(
-    State(state): State<AppState>,
-    frame: Frame,
-    user: Require<may::ReadPolicy>,
-) -> Result<Response> {
-    let user = user.0;
+pub(crate) async fn list(State(state): State<AppState>, frame: Frame, user: CurrentUser) -> Result<Response> {
     let documents = targeting::items(&state, &user, ItemKind::Document).await?;
     let deployments = targeting::items(&state, &user, ItemKind::Deployment).await?;
     let now = state.now();
@@ -103,19 +99,19 @@ pub(crate) struct Asked {
 pub(crate) async fn page(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ReadPolicy>,
+    user: CurrentUser,
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
     let filled = if asked.deployment.is_empty() {
         None
     } else {
-        user.0.demand(Permission::ManagePolicy)?;
-        let deployments = targeting::items(&state, &user.0, ItemKind::Deployment).await?;
+        user.demand(Permission::ManagePolicy)?;
+        let deployments = targeting::items(&state, &user, ItemKind::Deployment).await?;
         let found = deployments::filled(&running(&id, &deployments), &asked.deployment);
         Some(found.ok_or_else(|| AppError::not_found("There is no such deployment."))?)
     };
-    answer(&sheet(&state, &frame, &user.0, &id, filled).await?)
+    answer(&sheet(&state, &frame, &user, &id, filled).await?)
 }
 
 /// Deployments of a document that are in use, with their versions.
@@ -188,7 +184,7 @@ pub(super) async fn sheet(
             blocks.push(Block::new("Retire", about, vec![Body::Form(form)]).folded());
         }
     }
-    let by = item.by.strip_prefix("user:").unwrap_or(&item.by);
+    let by = by_whom(&item.by);
     let changed = match item.version {
         0 => "never changed".to_owned(),
         version => format!(
@@ -255,7 +251,7 @@ fn versions(history: &[Item], state: &AppState) -> Block {
             if item.retired {
                 changes.insert(0, "retired".to_owned());
             }
-            let by = item.by.strip_prefix("user:").unwrap_or(&item.by);
+            let by = by_whom(&item.by);
             let more = changes.len().saturating_sub(MOST_CHANGES);
             changes.truncate(MOST_CHANGES);
             if more > 0 {
@@ -289,10 +285,9 @@ fn versions(history: &[Item], state: &AppState) -> Block {
 pub(crate) async fn edit(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ManagePolicy>,
+    user: CurrentUser,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let user = user.0;
     let (item, document) = targeting::document(&state, &user, &id).await?;
     let values = document
         .assignments
@@ -313,11 +308,10 @@ pub(crate) async fn edit(
 pub(crate) async fn save(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ManagePolicy>,
+    user: CurrentUser,
     Path(id): Path<String>,
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
-    let user = user.0;
     let (item, document) = targeting::document(&state, &user, &id).await?;
     same_revision(&given, item.version)?;
     let values = values(&given);

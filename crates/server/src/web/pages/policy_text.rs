@@ -14,7 +14,7 @@ use crate::{
     csrf::CsrfForm,
     error::Result,
     services::targeting,
-    session::{CurrentUser, Require, may},
+    session::CurrentUser,
     state::AppState,
     web::{
         frame::{Frame, go, page as answer, page_with},
@@ -42,27 +42,27 @@ pub(crate) struct Asked {
 pub(crate) async fn new(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ManagePolicy>,
+    user: CurrentUser,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
     let text = if asked.from.is_empty() {
         EMPTY.to_owned()
     } else {
-        targeting::text_of(&targeting::document(&state, &user.0, &asked.from).await?.0)
+        targeting::text_of(&targeting::document(&state, &user, &asked.from).await?.0)
     };
     let id = if asked.from.is_empty() {
         String::new()
     } else {
         format!("{}-copy", asked.from)
     };
-    answer(&new_form(&frame, &user.0, &id, text, Vec::new()))
+    answer(&new_form(&frame, &user, &id, text, Vec::new()))
 }
 
 /// `POST /admin/policies`.
 pub(crate) async fn create(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ManagePolicy>,
+    user: CurrentUser,
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
     let field = |name: &str| given.get(name).cloned().unwrap_or_default();
@@ -70,12 +70,12 @@ pub(crate) async fn create(
     match targeting::read_document(&id, &text) {
         Ok(document) => {
             let note = "new".to_owned();
-            targeting::put(&state, &user.0, Content::Document(document), text, 0, false, &note).await?;
+            targeting::put(&state, &user, Content::Document(document), text, 0, false, &note).await?;
             Ok(go(&format!("/admin/policies/{id}?done=policy")))
         }
         Err(faults) => page_with(
             StatusCode::UNPROCESSABLE_ENTITY,
-            &new_form(&frame, &user.0, &id, text, faults),
+            &new_form(&frame, &user, &id, text, faults),
         ),
     }
 }
@@ -116,14 +116,14 @@ fn new_form(frame: &Frame, user: &CurrentUser, id: &str, text: String, faults: V
 pub(crate) async fn edit(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ManagePolicy>,
+    user: CurrentUser,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let (item, document) = targeting::document(&state, &user.0, &id).await?;
+    let (item, document) = targeting::document(&state, &user, &id).await?;
     let text = targeting::text_of(&item);
     answer(&text_form(
         &frame,
-        &user.0,
+        &user,
         &id,
         &document.name,
         item.version,
@@ -136,11 +136,11 @@ pub(crate) async fn edit(
 pub(crate) async fn save(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ManagePolicy>,
+    user: CurrentUser,
     Path(id): Path<String>,
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
-    let (item, before) = targeting::document(&state, &user.0, &id).await?;
+    let (item, before) = targeting::document(&state, &user, &id).await?;
     same_revision(&given, item.version)?;
     let text = written(given.get("text").map(String::as_str).unwrap_or_default());
     match targeting::read_document(&id, &text) {
@@ -151,7 +151,7 @@ pub(crate) async fn save(
             let note = changes(&before, &document);
             targeting::put(
                 &state,
-                &user.0,
+                &user,
                 Content::Document(document),
                 text,
                 item.version,
@@ -163,7 +163,7 @@ pub(crate) async fn save(
         }
         Err(faults) => page_with(
             StatusCode::UNPROCESSABLE_ENTITY,
-            &text_form(&frame, &user.0, &id, &before.name, item.version, text, faults),
+            &text_form(&frame, &user, &id, &before.name, item.version, text, faults),
         ),
     }
 }
@@ -208,14 +208,14 @@ pub(super) fn text_form(
 /// `POST /admin/policies/{id}/retire`.
 pub(crate) async fn retire(
     State(state): State<AppState>,
-    user: Require<may::ManagePolicy>,
+    user: CurrentUser,
     Path(id): Path<String>,
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
-    let (item, document) = targeting::document(&state, &user.0, &id).await?;
+    let (item, document) = targeting::document(&state, &user, &id).await?;
     same_revision(&given, item.version)?;
     let content = Content::Document(document);
-    targeting::put(&state, &user.0, content, item.text, item.version, true, "retired").await?;
+    targeting::put(&state, &user, content, item.text, item.version, true, "retired").await?;
     Ok(go(&format!("/admin/policies/{id}?done=retired")))
 }
 

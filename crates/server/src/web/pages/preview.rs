@@ -18,7 +18,7 @@ use crate::{
         preview::{self, Proposal},
         targeting,
     },
-    session::{CurrentUser, Require, may},
+    session::CurrentUser,
     state::AppState,
     web::{
         format::counted,
@@ -43,11 +43,10 @@ const ON_A_PAGE: usize = 50;
 pub(crate) async fn policy(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ManagePolicy>,
+    user: CurrentUser,
     Path(id): Path<String>,
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
-    let user = user.0;
     let (item, before) = targeting::document(&state, &user, &id).await?;
     same_revision(&given, item.version)?;
     let text = match given.get("text") {
@@ -97,11 +96,10 @@ pub(crate) async fn policy(
 pub(crate) async fn deployment(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::ManagePolicy>,
+    user: CurrentUser,
     Path(id): Path<String>,
     CsrfForm(given): CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response> {
-    let user = user.0;
     let name = targeting::document(&state, &user, &id).await?.1.name;
     let deployment = match deployments::wanted(&state, &user, &id, &given).await? {
         Ok(wanted) => wanted.deployment,

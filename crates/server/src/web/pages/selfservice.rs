@@ -8,7 +8,7 @@ use crate::{
     csrf::CsrfForm,
     error::Result,
     services::recovery::{self, Why},
-    session::{CurrentUser, Require, may},
+    session::CurrentUser,
     state::AppState,
     web::{
         frame::{Frame, page as answer, page_with},
@@ -51,15 +51,11 @@ struct Faults {
 }
 
 /// `GET /selfservice`.
-pub(crate) async fn form(
-    State(state): State<AppState>,
-    frame: Frame,
-    user: Require<may::RecoverOwnDrive>,
-) -> Result<Response> {
+pub(crate) async fn form(State(state): State<AppState>, frame: Frame, user: CurrentUser) -> Result<Response> {
     show(
         &state,
         &frame,
-        &user.0,
+        &user,
         StatusCode::OK,
         &Fields::default(),
         Faults::default(),
@@ -71,10 +67,9 @@ pub(crate) async fn form(
 pub(crate) async fn recover(
     State(state): State<AppState>,
     frame: Frame,
-    user: Require<may::RecoverOwnDrive>,
+    user: CurrentUser,
     CsrfForm(fields): CsrfForm<Fields>,
 ) -> Result<Response> {
-    let user = user.0;
     if !REASONS.contains(&fields.reason.as_str()) {
         let faults = Faults {
             reason: Some("Choose a reason.".to_owned()),
