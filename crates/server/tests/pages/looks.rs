@@ -49,6 +49,7 @@ async fn a_browser_finds_no_serious_fault_on_any_page() {
     command.args([
         "/admin/enrolment",
         "/admin/accounts",
+        "/admin/api-tokens",
         "/admin/audit",
         "/helpdesk",
         "/selfservice",
